@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vms: what Get-VMGpuPartitionAdapter shows: asked beside current, and how each bound holds. */
+#include <json-c/json.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "cli/cli.h"
+#include "model/names.h"
+
+/* One row: a partition that a VM has, or one that it asks for and has not. */
+struct row {
+	const char *name;
+	const struct gp_domain *domain;   /* NULL: defined nowhere on this host */
+	const struct gp_hostdev *hostdev; /* NULL: asked, not there yet */
+	const struct gp_gpu *gpu;         /* of the hostdev; NULL: not one of ours */
+	const struct gp_request *request; /* NULL: nobody asks */
+	const char *class_name;
+	const char *note;
+};
+
+struct rows {
+	struct row *items;
+	size_t count;
+};
+
+static struct row *add_row(struct gp_arena *arena, struct rows *rows)
+{
+	return gp_arena_push(arena, rows->items, rows->count);
+}
+
+static const struct gp_want_vm *want_of(const struct gp_desired *desired, const struct gp_observed *observed,
+					const struct gp_domain *domain)
+{
+	for (size_t i = 0; i < desired->vm_count; i++)
+		if (gp_observed_domain(observed, &desired->vms[i]) == domain)
+			return &desired->vms[i];
+	return NULL;
+}
+
+static bool plugged_now(const struct gp_domain *domain, const struct gp_hostdev *hostdev)
+{
+	for (size_t i = 0; i < domain->live_count; i++)
+		if (domain->live[i].type == hostdev->type &&
+		    gp_pci_addr_compare(domain->live[i].source, hostdev->source) == 0)
+			return true;
+	return false;
+}
+
+static const char *note_of(const struct gp_domain *domain, const struct gp_hostdev *hostdev, const struct gp_gpu *gpu)
+{
+	if (!gp_gpu_partition(gpu, hostdev->vf))
+		return "the VF does not exist now";
+	if (!hostdev->ours)
+		return "hand-made: shown, never changed";
+	if (domain->state != GP_DOMAIN_OFF && !plugged_now(domain, hostdev))
+		return "from its next start";
+	return "";
+}
+
+static void add_domain_rows(struct gp_arena *arena, const struct gp_session *session, const struct gp_domain *domain,
+			    struct rows *rows)
+{
+	const struct gp_want_vm *want = want_of(session->desired, session->observed, domain);
+
+	for (size_t i = 0; i < domain->config_count; i++) {
+		const struct gp_hostdev *hostdev = &domain->config[i];
+
+		if (!hostdev->resolved)
+			continue; /* not a VF of a GPU that we see */
+		struct row *row = add_row(arena, rows);
+		uint32_t request;
+
+		row->name = domain->name;
+		row->domain = domain;
+		row->hostdev = hostdev;
+		row->gpu = &session->observed->gpus[hostdev->gpu];
+		row->note = note_of(domain, hostdev, row->gpu);
+		if (gp_alias_parse(hostdev->alias, &request, &row->class_name) == 0 && want &&
+		    request < want->request_count)
+			row->request = &want->requests[request];
+	}
+}
+
+static bool has_row(const struct rows *rows, const char *name, const struct gp_request *request)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		if (rows->items[i].request == request && strcmp(rows->items[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What is asked and not there yet. */
+static void add_missing_rows(struct gp_arena *arena, const struct gp_session *session, struct rows *rows)
+{
+	size_t found = rows->count;
+
+	for (size_t i = 0; i < session->desired->vm_count; i++) {
+		const struct gp_want_vm *want = &session->desired->vms[i];
+		const struct gp_domain *domain = gp_observed_domain(session->observed, want);
+		const char *name = domain ? domain->name : want->name;
+		struct rows known = {rows->items, found};
+
+		for (size_t r = 0; r < want->request_count; r++) {
+			if (has_row(&known, name, &want->requests[r]))
+				continue;
+			struct row *row = add_row(arena, rows);
+
+			row->name = name;
+			row->domain = domain;
+			row->request = &want->requests[r];
+			row->class_name = want->requests[r].classes[0];
+			row->note = domain ? "asked, not there yet" : "not defined on this host";
+			known.items = rows->items;
+		}
+	}
+}
+
+static const struct gp_offer *offer_of(const struct row *row, enum gp_resource resource)
+{
+	const struct gp_partition *partition =
+		row->gpu && row->hostdev ? gp_gpu_partition(row->gpu, row->hostdev->vf) : NULL;
+
+	return partition ? &partition->offers[resource] : NULL;
+}
+
+/* "4GiB a (2GiB…8GiB)": has, how it holds, asked. */
+static void add_resource_cell(struct gp_table *table, const struct row *row, enum gp_resource resource)
+{
+	static const char letters[GP_HOLD_COUNT] = {'-', 'a', 's', 'h'};
+	const struct gp_offer *offer = offer_of(row, resource);
+	const struct gp_bound *bound =
+		row->request && row->request->bounds[resource].given ? &row->request->bounds[resource] : NULL;
+	GP_CLEANUP(gp_str_clear) struct gp_str cell = {0};
+
+	if (offer && resource == GP_VRAM && offer->has_bytes)
+		gp_add_size(&cell, offer->bytes);
+	else if (offer && offer->has_share)
+		gp_add_share(&cell, offer->share);
+	else
+		gp_str_add_char(&cell, '-');
+	if (offer && offer->hold != GP_HOLD_NOT_EXPRESSIBLE)
+		gp_str_printf(&cell, " %c", letters[offer->hold]);
+	if (bound) {
+		gp_str_add(&cell, " (");
+		gp_bound_format(bound, &cell);
+		gp_str_add_char(&cell, ')');
+	}
+	gp_table_cell(table, "%s", gp_str_text(&cell));
+}
+
+static void add_table_row(struct gp_table *table, const struct row *row)
+{
+	char vf[GP_VF_REF_SIZE] = "-", addr[GP_PCI_ADDR_SIZE] = "-";
+
+	if (row->gpu && row->hostdev) {
+		gp_vf_ref_format((struct gp_vf_ref){row->gpu->addr, row->hostdev->vf}, vf);
+		gp_pci_addr_format(row->hostdev->source, addr);
+	}
+	gp_table_cell(table, "%s", row->name);
+	gp_table_cell(table, "%s", row->domain ? gp_domain_state_name(row->domain->state) : "-");
+	gp_table_cell(table, "%s", row->class_name ? row->class_name : "-");
+	gp_table_cell(table, "%s", strncmp(vf, "vf:", 3) == 0 ? vf + 3 : vf);
+	gp_table_cell(table, "%s", addr);
+	for (int r = 0; r < GP_RESOURCE_COUNT; r++)
+		add_resource_cell(table, row, (enum gp_resource)r);
+	gp_table_cell(table, "%s", row->note ? row->note : "");
+}
+
+static void render_text(const struct rows *rows, struct gp_str *out)
+{
+	static const char *const headings[] = {"VM",   "STATE",  "CLASS",  "PARTITION", "ADDRESS",
+					       "VRAM", "ENCODE", "DECODE", "COMPUTE",   "NOTE"};
+	struct gp_table *table = gp_table_new(headings, sizeof(headings) / sizeof(headings[0]));
+
+	if (rows->count == 0) {
+		gp_str_add(out, "No VM has a partition, and no file asks for one.\n");
+	} else {
+		for (size_t i = 0; i < rows->count; i++)
+			add_table_row(table, &rows->items[i]);
+		gp_table_render(table, out);
+		gp_str_add(out,
+			   "\nHas, how it holds (h hardware, s scheduler when all are busy, a admission only), and in "
+			   "brackets what was asked.\n");
+	}
+	gp_table_free(table);
+}
+
+static struct json_object *text_or_null(const char *text)
+{
+	return text ? json_object_new_string(text) : NULL;
+}
+
+static struct json_object *bound_to_json(const struct gp_bound *bound)
+{
+	const struct gp_amount *amounts[] = {&bound->min, &bound->optimal, &bound->max};
+	static const char *const names[] = {"min", "optimal", "max"};
+	struct json_object *item = json_object_new_object();
+
+	for (size_t i = 0; i < 3; i++)
+		json_object_object_add(item, names[i],
+				       amounts[i]->unit == GP_UNIT_NONE ? NULL
+									: json_object_new_uint64(amounts[i]->value));
+	return item;
+}
+
+static struct json_object *row_to_json(const struct row *row)
+{
+	struct json_object *item = json_object_new_object();
+	struct json_object *resources = json_object_new_object();
+	char vf[GP_VF_REF_SIZE], addr[GP_PCI_ADDR_SIZE];
+
+	json_object_object_add(item, "vm", json_object_new_string(row->name));
+	json_object_object_add(item, "state",
+			       row->domain ? json_object_new_string(gp_domain_state_name(row->domain->state)) : NULL);
+	json_object_object_add(item, "class", text_or_null(row->class_name));
+	json_object_object_add(item, "ours", json_object_new_boolean(row->hostdev && row->hostdev->ours));
+	json_object_object_add(item, "partition",
+			       row->gpu ? json_object_new_string(gp_vf_ref_format(
+						  (struct gp_vf_ref){row->gpu->addr, row->hostdev->vf}, vf))
+					: NULL);
+	json_object_object_add(item, "address",
+			       row->hostdev ? json_object_new_string(gp_pci_addr_format(row->hostdev->source, addr))
+					    : NULL);
+	json_object_object_add(item, "note", text_or_null(row->note));
+	for (int r = 0; r < GP_RESOURCE_COUNT; r++) {
+		const struct gp_offer *offer = offer_of(row, (enum gp_resource)r);
+		struct json_object *one = json_object_new_object();
+
+		json_object_object_add(one, "bytes",
+				       offer && offer->has_bytes ? json_object_new_uint64(offer->bytes) : NULL);
+		json_object_object_add(one, "share_ppm",
+				       offer && offer->has_share ? json_object_new_uint64(offer->share) : NULL);
+		json_object_object_add(one, "engines",
+				       offer && offer->has_engines ? json_object_new_uint64(offer->engines) : NULL);
+		json_object_object_add(one, "hold", offer ? json_object_new_string(gp_hold_name(offer->hold)) : NULL);
+		json_object_object_add(
+			one, "asked",
+			row->request && row->request->bounds[r].given ? bound_to_json(&row->request->bounds[r]) : NULL);
+		json_object_object_add(resources, gp_resource_name((enum gp_resource)r), one);
+	}
+	json_object_object_add(item, "resources", resources);
+	return item;
+}
+
+static struct json_object *to_json(const struct rows *rows)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *items = json_object_new_array();
+
+	for (size_t i = 0; i < rows->count; i++)
+		json_object_array_add(items, row_to_json(&rows->items[i]));
+	json_object_object_add(root, "format_version", json_object_new_string("1.0"));
+	json_object_object_add(root, "kind", json_object_new_string("vms"));
+	json_object_object_add(root, "vms", items);
+	return root;
+}
+
+int gp_cmd_vms(struct gp_cli *cli)
+{
+	GP_CLEANUP(gp_session_clear) struct gp_session session = {0};
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct rows rows = {0};
+	int code;
+
+	if ((code = gp_session_open_host(&session, cli, GP_HOST_READ_ONLY)) != GP_EXIT_OK ||
+	    (code = gp_session_read_files_if_any(&session, cli)) != GP_EXIT_OK ||
+	    (code = gp_session_observe(&session, cli)) != GP_EXIT_OK)
+		return code;
+	if (!session.observed->domains_state.known) {
+		GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+
+		gp_fail(&err, GP_E_UNAVAILABLE, "VMs cannot be listed: %s", session.observed->domains_state.why);
+		return gp_print_error(cli, &err);
+	}
+	for (size_t i = 0; i < session.observed->domain_count; i++)
+		add_domain_rows(arena, &session, &session.observed->domains[i], &rows);
+	add_missing_rows(arena, &session, &rows);
+	if (cli->json) {
+		gp_print_json(to_json(&rows));
+	} else {
+		render_text(&rows, &text);
+		gp_print(&text);
+	}
+	return GP_EXIT_OK;
+}

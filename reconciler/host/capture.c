@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine as a directory: exactly the files that gpupart reads, so that a plan made on the copy is the plan of the
+ * machine. Nothing else is copied: no serial numbers, no other devices, no processes, and of the VMs only what is
+ * compared.
+ *
+ * Links are made anew as relative ones that stay inside the tree.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/domain_xml.h"
+#include "host/host_internal.h"
+
+#define PCI_DEVICES "sys/bus/pci/devices"
+enum { FILE_MAX = 1024 * 1024, PCI_IDS_MAX = 16 * 1024 * 1024, LINK_SIZE = 1024 };
+
+/* Below a PF, and below a VF. '*' stands for any part of one name. A vendor whose back-end reads more adds its rows. */
+static const char *const pf_files[] = {
+	"class",
+	"vendor",
+	"device",
+	"subsystem_vendor",
+	"subsystem_device",
+	"config",
+	"numa_node",
+	"sriov_totalvfs",
+	"sriov_drivers_autoprobe",
+	"resource",
+	"mem_info_vram_total",
+	"tile*/physical_vram_size_bytes",
+	"drm/card*/lmem_total_bytes",
+	NULL,
+};
+static const char *const vf_files[] = {"class", "vendor", "device", NULL};
+
+struct capture {
+	struct gp_host *host;
+	struct gp_arena *arena;
+	int to_fd;
+	int files;
+};
+
+/* ---- making files ---- */
+
+static int make_parent(struct capture *capture, const char *path, struct gp_error *err)
+{
+	gp_autofree char *parent = gp_xasprintf("%.*s", (int)(gp_last_component(path) - path - 1), path);
+	return gp_host_make_directories(capture->to_fd, parent, 0755, err);
+}
+
+static int put_file(struct capture *capture, const char *path, const void *bytes, size_t size, struct gp_error *err)
+{
+	if (make_parent(capture, path, err) < 0)
+		return -1;
+	gp_autoclose int fd = gp_open_inside(capture->to_fd, path, O_WRONLY | O_CREAT | O_EXCL, 0644, GP_INSIDE_ROOT);
+	if (fd < 0)
+		return gp_host_fail_path(err, errno, path, "created");
+	for (size_t done = 0; done < size;) {
+		ssize_t wrote = write(fd, (const char *)bytes + done, size - done);
+		if (wrote < 0)
+			return gp_host_fail_path(err, errno, path, "written");
+		done += (size_t)wrote;
+	}
+	capture->files++;
+	return 0;
+}
+
+static int put_text(struct capture *capture, const char *path, const char *text, struct gp_error *err)
+{
+	return put_file(capture, path, text, strlen(text), err);
+}
+
+static int put_link(struct capture *capture, const char *path, const char *target, struct gp_error *err)
+{
+	if (make_parent(capture, path, err) < 0)
+		return -1;
+	gp_autofree char *parent = gp_xasprintf("%.*s", (int)(gp_last_component(path) - path - 1), path);
+	gp_autoclose int fd = gp_open_inside(capture->to_fd, parent, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	if (fd < 0 || (symlinkat(target, fd, gp_last_component(path)) < 0 && errno != EEXIST))
+		return gp_host_fail_path(err, errno, path, "created");
+	capture->files++;
+	return 0;
+}
+
+/* What this host does not have, or does not let us read, the copy lacks too: a plan on either sees the same. */
+static int copy_file(struct capture *capture, const char *from, const char *to, struct gp_error *err)
+{
+	char *bytes;
+	size_t size;
+	if (gp_host_read_file(capture->host, from, FILE_MAX, capture->arena, &bytes, &size, NULL) < 0)
+		return 0;
+	return put_file(capture, to, bytes, size, err);
+}
+
+struct copy_each {
+	struct capture *capture;
+	const char *from, *to, *pattern, *rest;
+	struct gp_error *err;
+	int result;
+};
+
+static int copy_pattern(struct capture *capture, const char *from, const char *to, const char *pattern,
+			struct gp_error *err);
+
+static int copy_matching_name(void *context, const char *name)
+{
+	struct copy_each *each = context;
+	size_t length = strcspn(each->pattern, "/");
+	gp_autofree char *component = gp_xasprintf("%.*s", (int)length, each->pattern);
+	if (!gp_glob_match(component, name, false))
+		return 0;
+	gp_autofree char *from = gp_xasprintf("%s/%s", each->from, name);
+	gp_autofree char *to = gp_xasprintf("%s/%s", each->to, name);
+	each->result = copy_pattern(each->capture, from, to, each->rest, each->err);
+	return each->result;
+}
+
+/* An empty pattern is the file itself. */
+static int copy_pattern(struct capture *capture, const char *from, const char *to, const char *pattern,
+			struct gp_error *err)
+{
+	if (*pattern == '\0')
+		return copy_file(capture, from, to, err);
+	size_t length = strcspn(pattern, "/");
+	const char *rest = pattern[length] == '/' ? pattern + length + 1 : pattern + length;
+	struct copy_each each = {capture, from, to, pattern, rest, err, 0};
+	if (memchr(pattern, '*', length) != NULL) {
+		gp_host_list(capture->host, from, copy_matching_name, &each, NULL);
+		return each.result;
+	}
+	gp_autofree char *name = gp_xasprintf("%.*s", (int)length, pattern);
+	return copy_matching_name(&each, name);
+}
+
+/* ---- PCI devices ---- */
+
+static bool is_plain_path(const char *path)
+{
+	for (const char *part = path;; part++) {
+		size_t length = strcspn(part, "/");
+		if (length == 0 || (length <= 2 && strncmp(part, "..", length) == 0))
+			return false;
+		part += length;
+		if (*part == '\0')
+			return true;
+	}
+}
+
+/* "pci0000:40/0000:40:01.0/0000:41:00.0": where the device lies under sys/devices. */
+static char *place_of(struct capture *capture, struct gp_pci_addr addr)
+{
+	static const char up[] = "../../../devices/";
+	char name[GP_PCI_ADDR_SIZE], path[96], target[LINK_SIZE];
+	gp_pci_addr_format(addr, name);
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s", name);
+	if (gp_readlink_inside(capture->host->root_fd, path, target, sizeof(target), GP_INSIDE_ROOT) > 0 &&
+	    gp_starts_with(target, up) && is_plain_path(target + strlen(up)) &&
+	    strcmp(gp_last_component(target), name) == 0)
+		return gp_xstrdup(target + strlen(up));
+	return gp_xasprintf("pci%04x:%02x/%s", addr.domain, addr.bus, name);
+}
+
+/* The way from a device's directory up to "sys". */
+static char *way_up(const char *place)
+{
+	struct gp_str up = {0};
+	gp_str_add(&up, "../..");
+	for (const char *c = place; *c != '\0'; c++)
+		if (*c == '/')
+			gp_str_add(&up, "/..");
+	return gp_str_take(&up);
+}
+
+static int put_named_link(struct capture *capture, const char *place, const char *name, const char *directory,
+			  const char *target, struct gp_error *err)
+{
+	gp_autofree char *up = way_up(place);
+	gp_autofree char *path = gp_xasprintf("sys/devices/%s/%s", place, name);
+	gp_autofree char *to = gp_xasprintf("%s/%s/%s", up, directory, target);
+	gp_autofree char *real = gp_xasprintf("sys/%s/%s", directory, target);
+	/* The devices' own links come with the devices. */
+	if (strcmp(directory, "bus/pci/devices") != 0 && gp_host_make_directories(capture->to_fd, real, 0755, err) < 0)
+		return -1;
+	return put_link(capture, path, to, err);
+}
+
+static int capture_device(struct capture *capture, struct gp_pci_addr addr, const char *place, const char *const *files,
+			  const char *driver, struct gp_error *err)
+{
+	char name[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(addr, name);
+	gp_autofree char *from = gp_xasprintf(PCI_DEVICES "/%s", name);
+	gp_autofree char *to = gp_xasprintf("sys/devices/%s", place);
+	gp_autofree char *target = gp_xasprintf("../../../devices/%s", place);
+	if (gp_host_make_directories(capture->to_fd, to, 0755, err) < 0 || put_link(capture, from, target, err) < 0)
+		return -1;
+	for (size_t i = 0; files[i] != NULL; i++)
+		if (copy_pattern(capture, from, to, files[i], err) < 0)
+			return -1;
+	return driver == NULL ? 0 : put_named_link(capture, place, "driver", "bus/pci/drivers", driver, err);
+}
+
+static size_t parent_length(const char *place)
+{
+	return (size_t)(gp_last_component(place) - place);
+}
+
+/* Between a PF and its VFs: the kernel puts them side by side. */
+static int put_relative(struct capture *capture, const char *place, const char *name, const char *to_place,
+			struct gp_error *err)
+{
+	const char *target = gp_last_component(to_place);
+	if (parent_length(place) != parent_length(to_place) || strncmp(place, to_place, parent_length(place)) != 0)
+		return put_named_link(capture, place, name, "bus/pci/devices", target, err);
+	gp_autofree char *path = gp_xasprintf("sys/devices/%s/%s", place, name);
+	gp_autofree char *to = gp_xasprintf("../%s", target);
+	return put_link(capture, path, to, err);
+}
+
+static int capture_vf(struct capture *capture, const char *pf_place, const struct gp_partition *vf,
+		      struct gp_error *err)
+{
+	char link[32], group[16];
+	gp_autofree char *place = place_of(capture, vf->addr);
+	snprintf(link, sizeof(link), "virtfn%u", vf->index);
+	snprintf(group, sizeof(group), "%u", vf->iommu_group);
+	if (capture_device(capture, vf->addr, place, vf_files, vf->driver, err) < 0 ||
+	    put_relative(capture, place, "physfn", pf_place, err) < 0 ||
+	    put_relative(capture, pf_place, link, place, err) < 0)
+		return -1;
+	return vf->iommu_group_known ? put_named_link(capture, place, "iommu_group", "kernel/iommu_groups", group, err)
+				     : 0;
+}
+
+static int capture_slot(struct capture *capture, const struct gp_gpu *gpu, struct gp_error *err)
+{
+	if (gpu->slot == NULL)
+		return 0;
+	gp_autofree char *path = gp_xasprintf("sys/bus/pci/slots/%s/address", gpu->slot);
+	gp_autofree char *text = gp_xasprintf("%04x:%02x:%02x\n", gpu->addr.domain, gpu->addr.bus, gpu->addr.slot);
+	gp_autoclose int there = gp_open_inside(capture->to_fd, path, O_PATH, 0, GP_INSIDE_ROOT);
+	return there >= 0 ? 0 : put_text(capture, path, text, err);
+}
+
+static int capture_gpu(struct capture *capture, const struct gp_gpu *gpu, struct gp_error *err)
+{
+	gp_autofree char *place = place_of(capture, gpu->addr);
+	if (capture_device(capture, gpu->addr, place, pf_files, gpu->driver, err) < 0 ||
+	    capture_slot(capture, gpu, err) < 0)
+		return -1;
+	for (size_t i = 0; i < gpu->partition_count; i++)
+		if (capture_vf(capture, place, &gpu->partitions[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- names of devices ---- */
+
+static bool is_first(const struct gp_observed *observed, size_t index, int depth)
+{
+	const struct gp_gpu *gpu = &observed->gpus[index];
+	for (size_t i = 0; i < index; i++) {
+		const struct gp_gpu *other = &observed->gpus[i];
+		if (other->vendor == gpu->vendor && (depth < 1 || other->device == gpu->device) &&
+		    (depth < 2 || (other->subsystem_vendor == gpu->subsystem_vendor &&
+				   other->subsystem_device == gpu->subsystem_device)))
+			return false;
+	}
+	return true;
+}
+
+struct ids {
+	const char *text;
+	size_t size;
+	const struct gp_observed *observed;
+	struct gp_str *out;
+};
+
+static struct gp_pci_id_names names_of(const struct ids *ids, size_t index)
+{
+	struct gp_pci_id_names names;
+	gp_pci_ids_find(ids->text, ids->size, &ids->observed->gpus[index], &names);
+	return names;
+}
+
+static void add_subsystems(const struct ids *ids, const struct gp_gpu *device)
+{
+	for (size_t i = 0; i < ids->observed->gpu_count; i++) {
+		const struct gp_gpu *gpu = &ids->observed->gpus[i];
+		if (gpu->vendor != device->vendor || gpu->device != device->device || !is_first(ids->observed, i, 2))
+			continue;
+		struct gp_pci_id_names names = names_of(ids, i);
+		if (names.subsystem != NULL)
+			gp_str_printf(ids->out, "\t\t%04x %04x  %.*s\n", gpu->subsystem_vendor, gpu->subsystem_device,
+				      (int)names.subsystem_length, names.subsystem);
+	}
+}
+
+static void add_devices(const struct ids *ids, uint16_t vendor)
+{
+	for (size_t i = 0; i < ids->observed->gpu_count; i++) {
+		const struct gp_gpu *gpu = &ids->observed->gpus[i];
+		if (gpu->vendor != vendor || !is_first(ids->observed, i, 1))
+			continue;
+		struct gp_pci_id_names names = names_of(ids, i);
+		if (names.device == NULL)
+			continue;
+		gp_str_printf(ids->out, "\t%04x  %.*s\n", gpu->device, (int)names.device_length, names.device);
+		add_subsystems(ids, gpu);
+	}
+}
+
+/* Only the lines that name these devices. */
+static int capture_pci_ids(struct capture *capture, const struct gp_observed *observed, struct gp_error *err)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str out = {0};
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	char *text;
+	struct ids ids = {.observed = observed, .out = &out};
+	if (gp_host_read_file(capture->host, "usr/share/misc/pci.ids", PCI_IDS_MAX, arena, &text, &ids.size, NULL) <
+		    0 &&
+	    gp_host_read_file(capture->host, "usr/share/hwdata/pci.ids", PCI_IDS_MAX, arena, &text, &ids.size, NULL) <
+		    0)
+		return 0;
+	ids.text = text;
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		if (!is_first(observed, i, 0))
+			continue;
+		struct gp_pci_id_names names = names_of(&ids, i);
+		if (names.vendor == NULL)
+			continue;
+		gp_str_printf(&out, "%04x  %.*s\n", observed->gpus[i].vendor, (int)names.vendor_length, names.vendor);
+		add_devices(&ids, observed->gpus[i].vendor);
+	}
+	return put_text(capture, "usr/share/misc/pci.ids", gp_str_text(&out), err);
+}
+
+/* ---- VMs ---- */
+
+static const char *libvirt_word(enum gp_domain_state state)
+{
+	switch (state) {
+	case GP_DOMAIN_PAUSED:
+		return "paused";
+	case GP_DOMAIN_STOPPING:
+		return "shutdown";
+	case GP_DOMAIN_CRASHED:
+		return "crashed";
+	case GP_DOMAIN_SUSPENDED:
+		return "pmsuspended";
+	default:
+		return "running";
+	}
+}
+
+static void add_escaped(struct gp_str *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text == '&' || *text == '<' || *text == '>' || *text == '\'' || *text == '"')
+			gp_str_printf(out, "&#%d;", *text);
+		else
+			gp_str_add_char(out, *text);
+}
+
+/* The live definition, as far as it is compared: which devices are plugged. */
+static int capture_live(struct capture *capture, const struct gp_domain *domain, struct gp_error *err)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str xml = {0};
+	char uuid[GP_UUID_SIZE];
+	gp_str_printf(&xml, "<domstatus state='%s' reason='unknown'>\n<domain type='kvm' id='1'>\n<name>",
+		      libvirt_word(domain->state));
+	add_escaped(&xml, domain->name);
+	gp_str_printf(&xml, "</name>\n<uuid>%s</uuid>\n<devices>\n", gp_uuid_format(domain->uuid, uuid));
+	for (size_t i = 0; i < domain->live_count; i++)
+		gp_domain_xml_hostdev(&domain->live[i], &xml);
+	gp_str_add(&xml, "</devices>\n</domain>\n</domstatus>\n");
+	gp_autofree char *path = gp_xasprintf("run/libvirt/qemu/%s.xml", domain->name);
+	return put_text(capture, path, xml.text, err);
+}
+
+static int capture_config(struct capture *capture, struct gp_vmm *vmm, const struct gp_domain *domain,
+			  struct gp_error *err)
+{
+	gp_autofree char *xml = NULL;
+	gp_autofree char *path = gp_xasprintf("etc/libvirt/qemu/%s.xml", domain->name);
+	/* A definition that could not be read must stay one in the copy: absent would mean that nobody has a claim. */
+	if (vmm->ops->definition(vmm, domain->uuid, &xml, NULL) < 0)
+		return put_text(capture, path, "<!-- this definition could not be read -->\n", err);
+	return put_text(capture, path, xml, err);
+}
+
+static int capture_domain(struct capture *capture, struct gp_vmm *vmm, const struct gp_domain *domain,
+			  struct gp_error *err)
+{
+	if (domain->name == NULL || strchr(domain->name, '/') != NULL || domain->name[0] == '.')
+		return gp_fail(err, GP_E_UNSUPPORTED, "the name of a VM makes no file name: '%s'",
+			       domain->name != NULL ? domain->name : "");
+	if (domain->persistent && capture_config(capture, vmm, domain, err) < 0)
+		return -1;
+	if (domain->state != GP_DOMAIN_OFF && capture_live(capture, domain, err) < 0)
+		return -1;
+	gp_autofree char *save = gp_xasprintf("var/lib/libvirt/qemu/save/%s.save", domain->name);
+	if (domain->managed_save && put_text(capture, save, "", err) < 0)
+		return -1;
+	gp_autofree char *autostart = gp_xasprintf("etc/libvirt/qemu/autostart/%s.xml", domain->name);
+	gp_autofree char *target = gp_xasprintf("../%s.xml", domain->name);
+	return domain->autostart ? put_link(capture, autostart, target, err) : 0;
+}
+
+/* When the VMs cannot be seen the copy has no place for them, and a plan on it says the same: unknown. */
+static int capture_domains(struct capture *capture, struct gp_observed *observed, struct gp_error *err)
+{
+	struct gp_vmm *vmm = gp_host_vmm(capture->host, NULL);
+	if (vmm == NULL || vmm->ops->observe(vmm, observed, NULL) < 0)
+		return 0;
+	if (gp_host_make_directories(capture->to_fd, "etc/libvirt/qemu", 0755, err) < 0)
+		return -1;
+	for (size_t i = 0; i < observed->domain_count; i++)
+		if (capture_domain(capture, vmm, &observed->domains[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the whole of it ---- */
+
+static int stop_at_first(void *context, const char *name GP_UNUSED)
+{
+	*(bool *)context = true;
+	return 1;
+}
+
+static int open_target(const char *directory, struct gp_error *err)
+{
+	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+		return gp_fail_errno(err, errno, "cannot make %s", directory);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int listing = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	bool filled = false;
+	if (listing < 0 || gp_each_name(listing, stop_at_first, &filled) < 0) {
+		gp_fail_errno(err, errno, "cannot open %s", directory);
+	} else if (filled) {
+		gp_fail(err, GP_E_USAGE, "%s is not empty", directory);
+		gp_error_remedy(err, "name a directory that does not exist yet");
+	} else {
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int capture_all(struct capture *capture, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
+	gp_autofree char *hostname = gp_xasprintf("%s\n", capture->host->name);
+	capture->arena = observed->arena;
+	if (gp_pci_observe(capture->host, NULL, 0, true, observed, err) < 0 ||
+	    put_text(capture, "etc/hostname", hostname, err) < 0 ||
+	    gp_host_make_directories(capture->to_fd, PCI_DEVICES, 0755, err) < 0)
+		return -1;
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		gp_pci_read_iommu_groups(capture->host, &observed->gpus[i]);
+		if (capture_gpu(capture, &observed->gpus[i], err) < 0)
+			return -1;
+	}
+	if (capture_pci_ids(capture, observed, err) < 0)
+		return -1;
+	return capture_domains(capture, observed, err);
+}
+
+int gp_host_capture(struct gp_host *host, const char *directory, struct gp_error *err)
+{
+	gp_autoclose int to_fd = open_target(directory, err);
+	if (to_fd < 0)
+		return -1;
+	struct capture capture = {.host = host, .to_fd = to_fd};
+	if (capture_all(&capture, err) < 0) {
+		gp_error_prefix(err, "the capture in %s is incomplete", directory);
+		return -1;
+	}
+	return capture.files;
+}

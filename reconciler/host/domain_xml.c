@@ -1,0 +1,973 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/domain_xml.h"
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+
+#include "base/num.h"
+
+/*
+ * No option lets an entity be replaced, a DTD be loaded or the network be used. A declared encoding is ignored, or it
+ * could hide the words that the fast path looks for. libxml2 stays silent: with NOERROR and NOWARNING it only remembers
+ * the last error in the context.
+ */
+enum {
+	PARSE_OPTIONS =
+		XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC | XML_PARSE_COMPACT
+};
+
+/* Metadata of programs that start and stop the domains they define. Others (pacemaker, a script) leave no trace there.
+ */
+static const struct {
+	const char *uri_prefix;
+	const char *manager;
+} managers[] = {
+	{"http://openstack.org/xmlns/libvirt/nova/", "OpenStack Nova"},
+	{"http://ovirt.org/vm/", "oVirt"},
+	{"http://opennebula.org/xmlns/libvirt/", "OpenNebula"},
+};
+enum { MANAGER_COUNT = sizeof(managers) / sizeof(managers[0]) };
+
+#define MARK_ELEMENT   "state"
+#define MARK_ATTRIBUTE "to_start"
+
+/* ---- small words on libxml2 ---- */
+
+static const xmlChar *xml_text(const char *text)
+{
+	return (const xmlChar *)text;
+}
+static const char *c_text(const xmlChar *text)
+{
+	return (const char *)text;
+}
+static void free_xml_text(xmlChar **text)
+{
+	xmlFree(*text);
+}
+static void free_xml_doc(xmlDoc **doc)
+{
+	xmlFreeDoc(*doc);
+}
+#define gp_autoxml GP_CLEANUP(free_xml_text) xmlChar
+
+/* An element of libvirt's own vocabulary, which has no namespace. */
+static bool is_element(const xmlNode *node, const char *name)
+{
+	return node->type == XML_ELEMENT_NODE && node->ns == NULL && gp_streq(c_text(node->name), name);
+}
+
+static xmlNode *child_element(const xmlNode *parent, const char *name)
+{
+	if (parent == NULL)
+		return NULL;
+	for (xmlNode *child = parent->children; child != NULL; child = child->next)
+		if (is_element(child, name))
+			return child;
+	return NULL;
+}
+
+static const char *namespace_of(const xmlNode *node)
+{
+	return node->type == XML_ELEMENT_NODE && node->ns != NULL ? c_text(node->ns->href) : NULL;
+}
+
+static bool attribute_is(const xmlNode *node, const char *name, const char *value)
+{
+	gp_autoxml *found = xmlGetNoNsProp(node, xml_text(name));
+	return gp_streq(c_text(found), value);
+}
+
+static char *attribute_dup(const xmlNode *node, const char *name, struct gp_arena *arena)
+{
+	gp_autoxml *found = xmlGetNoNsProp(node, xml_text(name));
+	return gp_arena_strdup(arena, c_text(found));
+}
+
+static const char *manager_of_uri(const char *uri)
+{
+	for (size_t i = 0; uri != NULL && i < MANAGER_COUNT; i++)
+		if (gp_starts_with(uri, managers[i].uri_prefix))
+			return managers[i].manager;
+	return NULL;
+}
+
+static bool is_ours(const xmlNode *node)
+{
+	return gp_streq(namespace_of(node), GP_METADATA_URI);
+}
+
+/* ---- the reader: a tree of only those elements that we look at ---- */
+
+struct gp_domain_reader {
+	xmlParserCtxt *parser;
+	unsigned kept;    /* open elements that are in the tree */
+	unsigned skipped; /* open elements that are not: inside the first of them nothing is kept */
+	unsigned wrapper; /* 1 when <domain> is inside <domstatus> */
+	bool doctype;
+};
+
+/* libxml2 hands attributes over in fives: name, prefix, URI, value, end of value. */
+enum { ATTRIBUTE_PARTS = 5, ATTRIBUTE_NAME = 0, ATTRIBUTE_VALUE = 3, ATTRIBUTE_END = 4 };
+
+static bool sax_attribute_is(int count, const xmlChar **attributes, const char *name, const char *value)
+{
+	for (int i = 0; i < count; i++) {
+		const xmlChar **attribute = attributes + (size_t)i * ATTRIBUTE_PARTS;
+		const char *begin = c_text(attribute[ATTRIBUTE_VALUE]);
+		size_t length = (size_t)(c_text(attribute[ATTRIBUTE_END]) - begin);
+		if (gp_streq(c_text(attribute[ATTRIBUTE_NAME]), name))
+			return length == strlen(value) && memcmp(begin, value, length) == 0;
+	}
+	return false;
+}
+
+static bool wanted_in_domain(const char *name)
+{
+	return gp_streq(name, "name") || gp_streq(name, "uuid") || gp_streq(name, "metadata") ||
+	       gp_streq(name, "devices");
+}
+
+/* What can hold a PCI device. A disk may do so in its backing chain, so any disk is looked at. */
+static bool wanted_device(const char *name, int count, const xmlChar **attributes)
+{
+	return gp_streq(name, "hostdev") || gp_streq(name, "disk") ||
+	       (gp_streq(name, "interface") && sax_attribute_is(count, attributes, "type", "hostdev"));
+}
+
+/* Is the element, a child of the parser's current node, one that we look at? */
+static bool is_wanted(const struct gp_domain_reader *reader, const char *name, const char *uri, int count,
+		      const xmlChar **attributes)
+{
+	const xmlNode *parent = reader->parser->node;
+	unsigned level = reader->kept - reader->wrapper;
+
+	if (parent == NULL)
+		return true;
+	if (level == 0)
+		return uri == NULL && gp_streq(name, "domain");
+	if (level == 1)
+		return uri == NULL && wanted_in_domain(name);
+	if (level == 2 && is_element(parent, "metadata"))
+		return gp_streq(uri, GP_METADATA_URI) || manager_of_uri(uri) != NULL;
+	if (level == 2 && is_element(parent, "devices"))
+		return uri == NULL && wanted_device(name, count, attributes);
+	return level > 2 && manager_of_uri(namespace_of(parent)) == NULL;
+}
+
+static struct gp_domain_reader *reader_of(void *context)
+{
+	return ((xmlParserCtxt *)context)->_private;
+}
+
+/* After a fault libxml2 goes on calling now and then, but starts and ends no longer match. */
+static bool is_broken(const struct gp_domain_reader *reader)
+{
+	return reader->parser->wellFormed == 0;
+}
+
+static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespace_count,
+		     const xmlChar **namespaces, int attribute_count, int defaulted, const xmlChar **attributes)
+{
+	struct gp_domain_reader *reader = reader_of(context);
+
+	if (is_broken(reader))
+		return;
+	if (reader->skipped > 0 || !is_wanted(reader, c_text(name), c_text(uri), attribute_count, attributes)) {
+		reader->skipped++;
+		return;
+	}
+	if (reader->kept == 0 && gp_streq(c_text(name), "domstatus"))
+		reader->wrapper = 1;
+	reader->kept++;
+	xmlSAX2StartElementNs(context, name, prefix, uri, namespace_count, namespaces, attribute_count, defaulted,
+			      attributes);
+}
+
+static void on_end(void *context, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+	struct gp_domain_reader *reader = reader_of(context);
+
+	if (is_broken(reader))
+		return;
+	if (reader->skipped > 0) {
+		reader->skipped--;
+		return;
+	}
+	reader->kept--;
+	xmlSAX2EndElementNs(context, name, prefix, uri);
+}
+
+static bool is_blank(const xmlChar *text, int length)
+{
+	int at = 0;
+	while (at < length && strchr(" \t\r\n", text[at]) != NULL)
+		at++;
+	return at == length;
+}
+
+/* Text matters in <name> and <uuid>, and below a device unless it is indentation; nowhere else. */
+static void on_text(void *context, const xmlChar *text, int length)
+{
+	const struct gp_domain_reader *reader = reader_of(context);
+	unsigned level = reader->kept - reader->wrapper;
+
+	if (is_broken(reader) || reader->skipped > 0 || level < 2)
+		return;
+	const char *name = c_text(reader->parser->node->name);
+	if (level > 2 ? !is_blank(text, length) : gp_streq(name, "name") || gp_streq(name, "uuid"))
+		xmlSAX2Characters(context, text, length);
+}
+
+static void on_doctype(void *context, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id)
+{
+	(void)name;
+	(void)external_id;
+	(void)system_id;
+	reader_of(context)->doctype = true;
+	xmlStopParser(context);
+}
+
+static xmlParserCtxt *new_parser(struct gp_domain_reader *reader)
+{
+	xmlParserCtxt *parser = xmlNewParserCtxt();
+	if (parser == NULL)
+		gp_out_of_memory();
+	parser->_private = reader;
+	parser->sax->internalSubset = on_doctype;
+	return parser;
+}
+
+struct gp_domain_reader *gp_domain_reader_new(void)
+{
+	struct gp_domain_reader *reader = gp_xcalloc(1, sizeof(*reader));
+	reader->parser = new_parser(reader);
+
+	xmlSAXHandler *sax = reader->parser->sax;
+	sax->startElementNs = on_start;
+	sax->endElementNs = on_end;
+	sax->characters = on_text;
+	sax->ignorableWhitespace = on_text;
+	sax->cdataBlock = on_text;
+	sax->comment = NULL;
+	sax->processingInstruction = NULL;
+	return reader;
+}
+
+void gp_domain_reader_free(struct gp_domain_reader *reader)
+{
+	if (reader == NULL)
+		return;
+	xmlFreeParserCtxt(reader->parser);
+	free(reader);
+}
+
+static int fail_parse(const struct gp_domain_reader *reader, struct gp_error *err)
+{
+	if (reader->doctype)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML has a DOCTYPE, which is not let through");
+
+	const xmlError *last = xmlCtxtGetLastError(reader->parser);
+	if (last == NULL || last->message == NULL)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML does not parse");
+	size_t length = strcspn(last->message, "\n");
+	GP_CLEANUP(gp_str_clear) struct gp_str shown = {0};
+	gp_autofree char *line = strndup(last->message, length);
+	if (line == NULL)
+		gp_out_of_memory();
+	gp_str_add_shown(&shown, line);
+	return gp_fail(err, GP_E_CORRUPT, "domain XML does not parse, line %d: %s", last->line, gp_str_text(&shown));
+}
+
+static int check_bytes(const char *xml, size_t size, struct gp_error *err)
+{
+	if (size > GP_DOMAIN_XML_MAX)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML has %zu bytes, more than the %d that are let through",
+			       size, (int)GP_DOMAIN_XML_MAX);
+	if (memchr(xml, '\0', size) != NULL)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML holds a NUL byte");
+	return 0;
+}
+
+/* libxml2 goes by the first bytes when it guesses an encoding (UTF-16 by its mark, EBCDIC by its '<'). */
+static int check_begin(const char *xml, size_t size, struct gp_error *err)
+{
+	static const char utf8_mark[] = {'\xef', '\xbb', '\xbf'};
+	bool marked = size >= sizeof(utf8_mark) && memcmp(xml, utf8_mark, sizeof(utf8_mark)) == 0;
+	if (size > 0 && (marked || strchr("< \t\r\n", xml[0]) != NULL))
+		return 0;
+	return gp_fail(err, GP_E_CORRUPT, "domain XML does not begin with '<'");
+}
+
+/* The document as the reader's handlers let it become; caller frees. */
+static xmlDoc *read_document(struct gp_domain_reader *reader, const char *xml, size_t size, struct gp_error *err)
+{
+	reader->kept = reader->skipped = reader->wrapper = 0;
+	reader->doctype = false;
+	if (check_bytes(xml, size, err) < 0 || check_begin(xml, size, err) < 0)
+		return NULL;
+	xmlDoc *doc = xmlCtxtReadMemory(reader->parser, xml, (int)size, "domain.xml", NULL, PARSE_OPTIONS);
+	if (doc == NULL || reader->doctype) {
+		fail_parse(reader, err);
+		xmlFreeDoc(doc);
+		return NULL;
+	}
+	return doc;
+}
+
+/* <domain>, be it the root or inside <domstatus>. */
+static xmlNode *domain_of(xmlDoc *doc, struct gp_error *err)
+{
+	xmlNode *root = xmlDocGetRootElement(doc);
+	if (root != NULL && is_element(root, "domain"))
+		return root;
+	if (root != NULL && is_element(root, "domstatus") && child_element(root, "domain") != NULL)
+		return child_element(root, "domain");
+	gp_fail(err, GP_E_CORRUPT, "domain XML holds no <domain>");
+	return NULL;
+}
+
+/* ---- the fast path ---- */
+
+static bool contains(const char *xml, size_t size, const char *needle)
+{
+	return memmem(xml, size, needle, strlen(needle)) != NULL;
+}
+
+/* Could the document hold anything that we look at, besides name and uuid? May err on the side of yes. */
+static bool is_of_interest(const char *xml, size_t size)
+{
+	if (contains(xml, size, "hostdev") || contains(xml, size, "nvme") || contains(xml, size, "<!DOCTYPE"))
+		return true;
+	if (!contains(xml, size, "<metadata"))
+		return false;
+	if (contains(xml, size, GP_METADATA_URI))
+		return true;
+	for (size_t i = 0; i < MANAGER_COUNT; i++)
+		if (contains(xml, size, managers[i].uri_prefix))
+			return true;
+	return false;
+}
+
+struct cursor {
+	const char *at;
+	const char *end;
+};
+
+static void skip_blanks(struct cursor *cursor)
+{
+	while (cursor->at < cursor->end && strchr(" \t\r\n", *cursor->at) != NULL)
+		cursor->at++;
+}
+
+static bool at_text(const struct cursor *cursor, const char *text)
+{
+	size_t length = strlen(text);
+	return (size_t)(cursor->end - cursor->at) >= length && memcmp(cursor->at, text, length) == 0;
+}
+
+static bool skip_past(struct cursor *cursor, const char *text)
+{
+	const char *found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
+	if (found != NULL)
+		cursor->at = found + strlen(text);
+	return found != NULL;
+}
+
+/* <?xml …?> and comments: libvirt's own files begin with a warning to editors. */
+static bool skip_prolog(struct cursor *cursor)
+{
+	for (;;) {
+		skip_blanks(cursor);
+		if (at_text(cursor, "<?xml ")) {
+			if (!skip_past(cursor, "?>"))
+				return false;
+		} else if (at_text(cursor, "<!--")) {
+			cursor->at += strlen("<!--");
+			if (!skip_past(cursor, "-->"))
+				return false;
+		} else {
+			return true;
+		}
+	}
+}
+
+/* A start tag; '>' may stand in a quoted value. */
+static bool skip_start_tag(struct cursor *cursor, const char *name)
+{
+	char quote = '\0';
+	skip_blanks(cursor);
+	if (!at_text(cursor, "<") || !skip_past(cursor, "<") || !at_text(cursor, name))
+		return false;
+	cursor->at += strlen(name);
+	if (cursor->at == cursor->end || strchr(" \t\r\n>", *cursor->at) == NULL)
+		return false;
+	for (; cursor->at < cursor->end; cursor->at++) {
+		char c = *cursor->at;
+		if (quote != '\0') {
+			quote = c == quote ? '\0' : quote;
+		} else if (c == '"' || c == '\'') {
+			quote = c;
+		} else if (c == '>') {
+			cursor->at++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* <NAME>plain text</NAME>, as libvirt writes it; anything else is left to the parser. */
+static char *plain_element(struct cursor *cursor, const char *open, const char *close, struct gp_arena *arena)
+{
+	skip_blanks(cursor);
+	if (!at_text(cursor, open))
+		return NULL;
+	const char *begin = cursor->at + strlen(open);
+	const char *end = begin;
+	while (end < cursor->end && *end != '<' && *end != '&' && *end != '\r')
+		end++;
+	cursor->at = end;
+	if (!at_text(cursor, close) || end == begin)
+		return NULL;
+	cursor->at += strlen(close);
+	return gp_arena_strndup(arena, begin, (size_t)(end - begin));
+}
+
+/* True when the document is as plain as libvirt writes it and nothing but name and uuid matters. */
+static bool parse_fast(const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *out)
+{
+	struct cursor cursor = {xml, xml + size};
+	if (is_of_interest(xml, size) || !skip_prolog(&cursor) || !skip_start_tag(&cursor, "domain"))
+		return false;
+	const char *name = plain_element(&cursor, "<name>", "</name>", arena);
+	const char *uuid = name == NULL ? NULL : plain_element(&cursor, "<uuid>", "</uuid>", arena);
+	if (uuid == NULL || gp_uuid_parse(uuid, &out->uuid) < 0)
+		return false;
+	out->name = name;
+	return true;
+}
+
+/* ---- hostdevs ---- */
+
+/* Like strtoul with base 0, which is what libvirt reads these attributes with: 0x41, 65, 0101. */
+static int parse_number(const char *text, uint32_t max, uint32_t *out)
+{
+	uint32_t value = 0;
+	if (gp_starts_with(text, "0x") || gp_starts_with(text, "0X")) {
+		if (gp_parse_hex32(text, &value) < 0)
+			return -1;
+	} else if (text[0] == '0') {
+		for (; *text != '\0'; text++) {
+			if (*text < '0' || *text > '7' || value > UINT32_MAX / 8)
+				return -1;
+			value = value * 8 + (uint32_t)(*text - '0');
+		}
+	} else if (gp_parse_u32(text, &value) < 0) {
+		return -1;
+	}
+	if (value > max)
+		return -1;
+	*out = value;
+	return 0;
+}
+
+static int read_number(const xmlNode *address, const char *name, uint32_t max, uint32_t *out, struct gp_error *err)
+{
+	*out = 0;
+	gp_autoxml *text = xmlGetNoNsProp(address, xml_text(name));
+	if (text == NULL)
+		return 0;
+	if (parse_number(c_text(text), max, out) == 0)
+		return 0;
+	GP_CLEANUP(gp_str_clear) struct gp_str shown = {0};
+	gp_str_add_shown(&shown, c_text(text));
+	return gp_fail(err, GP_E_CORRUPT, "domain XML, line %ld: %s='%s' is no part of a PCI address",
+		       xmlGetLineNo(address), name, gp_str_text(&shown));
+}
+
+static int read_pci_address(const xmlNode *address, struct gp_pci_addr *out, struct gp_error *err)
+{
+	uint32_t domain, bus, slot, function;
+	if (read_number(address, "domain", UINT32_MAX, &domain, err) < 0 ||
+	    read_number(address, "bus", 0xff, &bus, err) < 0 || read_number(address, "slot", 0x1f, &slot, err) < 0 ||
+	    read_number(address, "function", 7, &function, err) < 0)
+		return -1;
+	*out = (struct gp_pci_addr){domain, (uint8_t)bus, (uint8_t)slot, (uint8_t)function};
+	return 0;
+}
+
+static int read_mdev_address(const xmlNode *address, struct gp_uuid *out, struct gp_error *err)
+{
+	gp_autoxml *text = xmlGetNoNsProp(address, xml_text("uuid"));
+	if (text == NULL || gp_uuid_parse(c_text(text), out) < 0)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML, line %ld: a mediated device without a valid uuid",
+			       xmlGetLineNo(address));
+	return 0;
+}
+
+static int read_source(const xmlNode *device, struct gp_hostdev *out, struct gp_error *err)
+{
+	const xmlNode *address = child_element(child_element(device, "source"), "address");
+	if (address == NULL)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML, line %ld: <%s> has no source address",
+			       xmlGetLineNo(device), c_text(device->name));
+	return out->type == GP_HOSTDEV_PCI ? read_pci_address(address, &out->source, err)
+					   : read_mdev_address(address, &out->mdev, err);
+}
+
+/* libvirt names the devices of a running domain itself; only "ua-" names are somebody's. */
+static const char *read_alias(const xmlNode *device, struct gp_arena *arena)
+{
+	const xmlNode *alias = child_element(device, "alias");
+	const char *name = alias == NULL ? NULL : attribute_dup(alias, "name", arena);
+	return name != NULL && gp_starts_with(name, "ua-") ? name : NULL;
+}
+
+/* Children in a foreign namespace are left out: libvirt drops them too, and alone they would lose their prefix. */
+static bool is_guest_side(const xmlNode *node)
+{
+	return node->type == XML_ELEMENT_NODE && node->ns == NULL && !is_element(node, "source") &&
+	       !is_element(node, "alias");
+}
+
+static const char *read_guest_side(const xmlNode *device, struct gp_arena *arena)
+{
+	xmlBuffer *buffer = NULL;
+	for (xmlNode *child = device->children; child != NULL; child = child->next) {
+		if (!is_guest_side(child))
+			continue;
+		if (buffer == NULL && (buffer = xmlBufferCreate()) == NULL)
+			gp_out_of_memory();
+		xmlNodeDump(buffer, child->doc, child, 0, 0);
+	}
+	if (buffer == NULL)
+		return "";
+	const char *text = gp_arena_strdup(arena, c_text(xmlBufferContent(buffer)));
+	xmlBufferFree(buffer);
+	return text;
+}
+
+static bool is_hostdev(const xmlNode *node, enum gp_hostdev_type *type)
+{
+	gp_autoxml *mode = xmlGetNoNsProp(node, xml_text("mode"));
+	if (!is_element(node, "hostdev") || (mode != NULL && !gp_streq(c_text(mode), "subsystem")))
+		return false;
+	gp_autoxml *kind = xmlGetNoNsProp(node, xml_text("type"));
+	*type = gp_streq(c_text(kind), "mdev") ? GP_HOSTDEV_MDEV : GP_HOSTDEV_PCI;
+	return gp_streq(c_text(kind), "pci") || gp_streq(c_text(kind), "mdev");
+}
+
+static int add_hostdev(const xmlNode *node, enum gp_hostdev_type type, struct gp_arena *arena,
+		       struct gp_domain_xml *out, struct gp_error *err)
+{
+	struct gp_hostdev *hostdev = gp_arena_push(arena, out->hostdevs, out->hostdev_count);
+	hostdev->type = type;
+	hostdev->managed = attribute_is(node, "managed", "yes");
+	hostdev->alias = read_alias(node, arena);
+	hostdev->ours = gp_alias_is_ours(hostdev->alias);
+	hostdev->guest_xml = read_guest_side(node, arena);
+	return read_source(node, hostdev, err);
+}
+
+static int add_elsewhere(const xmlNode *node, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	struct gp_hostdev *hostdev = gp_arena_push(arena, out->hostdevs, out->hostdev_count);
+	hostdev->type = GP_HOSTDEV_PCI;
+	hostdev->managed = attribute_is(node, "managed", "yes");
+	hostdev->guest_xml = "";
+	hostdev->elsewhere = true;
+	return read_source(node, hostdev, err);
+}
+
+/* An interface's source may also name a network device (type='netdev'); then its address is not in the XML. */
+static bool is_pci_interface(const xmlNode *node)
+{
+	const xmlNode *address = child_element(child_element(node, "source"), "address");
+	return is_element(node, "interface") && address != NULL && attribute_is(address, "type", "pci");
+}
+
+/* A disk, its mirror or an image in its backing chain may be an NVMe drive that QEMU drives through VFIO. */
+static int add_nvme(const xmlNode *node, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	if (attribute_is(node, "type", "nvme") && add_elsewhere(node, arena, out, err) < 0)
+		return -1;
+	for (const xmlNode *child = node->children; child != NULL; child = child->next)
+		if ((is_element(child, "backingStore") || is_element(child, "mirror")) &&
+		    add_nvme(child, arena, out, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_device(const xmlNode *node, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	enum gp_hostdev_type type;
+	if (is_hostdev(node, &type))
+		return add_hostdev(node, type, arena, out, err);
+	if (is_pci_interface(node))
+		return add_elsewhere(node, arena, out, err);
+	return is_element(node, "disk") ? add_nvme(node, arena, out, err) : 0;
+}
+
+bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b)
+{
+	if (a->type != b->type)
+		return false;
+	return a->type == GP_HOSTDEV_PCI ? gp_pci_addr_compare(a->source, b->source) == 0
+					 : gp_uuid_equal(a->mdev, b->mdev);
+}
+
+/* ---- the whole domain ---- */
+
+static int read_identity(const xmlNode *domain, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	gp_autoxml *name = xmlNodeGetContent(child_element(domain, "name"));
+	if (name == NULL || name[0] == '\0')
+		return gp_fail(err, GP_E_CORRUPT, "domain XML has no <name>");
+	out->name = gp_arena_strdup(arena, c_text(name));
+
+	gp_autoxml *uuid = xmlNodeGetContent(child_element(domain, "uuid"));
+	if (uuid != NULL && gp_uuid_parse(c_text(uuid), &out->uuid) < 0)
+		return gp_fail(err, GP_E_CORRUPT, "domain XML has an <uuid> that is none");
+	return 0;
+}
+
+static void read_metadata(const xmlNode *metadata, struct gp_domain_xml *out)
+{
+	for (const xmlNode *child = metadata == NULL ? NULL : metadata->children; child != NULL; child = child->next) {
+		const char *manager = manager_of_uri(namespace_of(child));
+		if (manager != NULL)
+			out->external = manager;
+		else if (is_ours(child))
+			out->to_start = attribute_is(child, MARK_ATTRIBUTE, "yes");
+	}
+}
+
+static int read_devices(const xmlNode *devices, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	for (const xmlNode *child = devices == NULL ? NULL : devices->children; child != NULL; child = child->next)
+		if (add_device(child, arena, out, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void read_status(const xmlNode *domain, struct gp_arena *arena, struct gp_domain_xml *out)
+{
+	const xmlNode *status = domain->parent;
+	if (status == NULL || !is_element(status, "domstatus"))
+		return;
+	out->state = attribute_dup(status, "state", arena);
+	gp_autoxml *pid = xmlGetNoNsProp(status, xml_text("pid"));
+	if (pid != NULL && gp_parse_u64(c_text(pid), &out->pid) < 0)
+		out->pid = 0;
+}
+
+static int read_domain(xmlDoc *doc, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	const xmlNode *domain = domain_of(doc, err);
+	if (domain == NULL || read_identity(domain, arena, out, err) < 0)
+		return -1;
+	read_status(domain, arena, out);
+	read_metadata(child_element(domain, "metadata"), out);
+	return read_devices(child_element(domain, "devices"), arena, out, err);
+}
+
+int gp_domain_reader_parse(struct gp_domain_reader *reader, const char *xml, size_t size, struct gp_arena *arena,
+			   struct gp_domain_xml *out, struct gp_error *err)
+{
+	*out = (struct gp_domain_xml){0};
+	if (check_bytes(xml, size, err) < 0)
+		return -1;
+	if (parse_fast(xml, size, arena, out))
+		return 0;
+	*out = (struct gp_domain_xml){0};
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_document(reader, xml, size, err);
+	return doc == NULL ? -1 : read_domain(doc, arena, out, err);
+}
+
+int gp_domain_xml_parse(const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *out,
+			struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_domain_reader_free) struct gp_domain_reader *reader = gp_domain_reader_new();
+	return gp_domain_reader_parse(reader, xml, size, arena, out, err);
+}
+
+/* ---- writing ---- */
+
+static void add_escaped(struct gp_str *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		switch (*text) {
+		case '&':
+			gp_str_add(out, "&amp;");
+			break;
+		case '<':
+			gp_str_add(out, "&lt;");
+			break;
+		case '\'':
+			gp_str_add(out, "&apos;");
+			break;
+		default:
+			gp_str_add_char(out, *text);
+		}
+	}
+}
+
+void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out)
+{
+	if (hostdev->type == GP_HOSTDEV_PCI) {
+		struct gp_pci_addr addr = hostdev->source;
+		gp_str_printf(out,
+			      "<hostdev mode='subsystem' type='pci' managed='%s'><source><address domain='0x%04x' "
+			      "bus='0x%02x' slot='0x%02x' function='0x%x'/></source>",
+			      hostdev->managed ? "yes" : "no", addr.domain, addr.bus, addr.slot, addr.function);
+	} else {
+		char uuid[GP_UUID_SIZE];
+		gp_str_printf(
+			out,
+			"<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='%s'/></source>",
+			gp_uuid_format(hostdev->mdev, uuid));
+	}
+	if (hostdev->alias != NULL) {
+		gp_str_add(out, "<alias name='");
+		add_escaped(out, hostdev->alias);
+		gp_str_add(out, "'/>");
+	}
+	gp_str_add(out, hostdev->guest_xml == NULL ? "" : hostdev->guest_xml);
+	gp_str_add(out, "</hostdev>");
+}
+
+const char *gp_domain_xml_mark(bool to_start)
+{
+	return to_start ? "<" MARK_ELEMENT " " MARK_ATTRIBUTE "='yes'/>" : NULL;
+}
+
+/* ---- edits ---- */
+
+/* An editor keeps every element; only the DOCTYPE rule is the reader's. */
+static xmlDoc *read_whole(const char *xml, size_t size, struct gp_error *err)
+{
+	struct gp_domain_reader whole = {0};
+	whole.parser = new_parser(&whole);
+	xmlDoc *doc = read_document(&whole, xml, size, err);
+	xmlFreeParserCtxt(whole.parser);
+	return doc;
+}
+
+static char *document_text(xmlDoc *doc)
+{
+	xmlBuffer *buffer = xmlBufferCreate();
+	if (buffer == NULL)
+		gp_out_of_memory();
+	/* Node by node, since a whole document would be given an XML declaration that it may not have had. */
+	for (xmlNode *node = doc->children; node != NULL; node = node->next) {
+		xmlNodeDump(buffer, doc, node, 0, 0);
+		xmlBufferCat(buffer, xml_text("\n"));
+	}
+	char *text = gp_xstrdup(c_text(xmlBufferContent(buffer)));
+	xmlBufferFree(buffer);
+	return text;
+}
+
+static void *must(void *node)
+{
+	if (node == NULL)
+		gp_out_of_memory();
+	return node;
+}
+
+static void append(xmlNode *parent, xmlNode *child)
+{
+	must(xmlAddChild(parent, child));
+}
+
+static bool is_blank_text(const xmlNode *node)
+{
+	return node != NULL && xmlIsBlankNode(node) == 1;
+}
+
+/* Children stand two blanks deeper than their parent, as libvirt writes them. */
+static void append_indented(xmlNode *parent, xmlNode *child, unsigned depth)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str before = {0};
+	GP_CLEANUP(gp_str_clear) struct gp_str after = {0};
+
+	if (!is_blank_text(parent->last)) {
+		gp_str_add_char(&before, '\n');
+		gp_str_add_repeated(&before, ' ', (size_t)depth * 2);
+	}
+	gp_str_add(&before, "  ");
+	gp_str_add_char(&after, '\n');
+	gp_str_add_repeated(&after, ' ', (size_t)depth * 2);
+
+	append(parent, must(xmlNewText(xml_text(gp_str_text(&before)))));
+	append(parent, child);
+	append(parent, must(xmlNewText(xml_text(gp_str_text(&after)))));
+}
+
+static void remove_indented(xmlNode *node)
+{
+	xmlNode *blank = node->prev;
+	if (is_blank_text(blank)) {
+		xmlUnlinkNode(blank);
+		xmlFreeNode(blank);
+	}
+	xmlUnlinkNode(node);
+	xmlFreeNode(node);
+}
+
+static xmlNode *child_made(xmlNode *domain, const char *name)
+{
+	xmlNode *child = child_element(domain, name);
+	if (child == NULL) {
+		child = must(xmlNewNode(NULL, xml_text(name)));
+		append_indented(domain, child, 0);
+	}
+	return child;
+}
+
+/* The text of an element, as a node that belongs to nobody yet. */
+static xmlNode *parse_element(const char *text, struct gp_error *err)
+{
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(text, strlen(text), err);
+	return doc == NULL ? NULL : must(xmlCopyNode(xmlDocGetRootElement(doc), 1));
+}
+
+char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_hostdev *add, struct gp_error *err)
+{
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
+	xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
+	if (domain == NULL)
+		return NULL;
+
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_domain_xml_hostdev(add, &text);
+	xmlNode *hostdev = parse_element(gp_str_text(&text), err);
+	if (hostdev == NULL)
+		return NULL;
+	append_indented(child_made(domain, "devices"), hostdev, 1);
+	return document_text(doc);
+}
+
+/* The <hostdev> with this source, or NULL. One that cannot be understood is not it. */
+static xmlNode *find_hostdev(const xmlNode *domain, const struct gp_hostdev *wanted)
+{
+	const xmlNode *devices = child_element(domain, "devices");
+	for (xmlNode *child = devices == NULL ? NULL : devices->children; child != NULL; child = child->next) {
+		struct gp_hostdev found = {0};
+		if (is_hostdev(child, &found.type) && read_source(child, &found, NULL) == 0 &&
+		    gp_hostdev_same_source(&found, wanted))
+			return child;
+	}
+	return NULL;
+}
+
+char *gp_domain_xml_without_hostdev(const char *xml, size_t size, const struct gp_hostdev *remove, bool *found,
+				    struct gp_error *err)
+{
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
+	const xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
+	if (domain == NULL)
+		return NULL;
+
+	xmlNode *hostdev = find_hostdev(domain, remove);
+	if (found != NULL)
+		*found = hostdev != NULL;
+	if (hostdev != NULL)
+		remove_indented(hostdev);
+	return document_text(doc);
+}
+
+static xmlNode *find_ours(const xmlNode *metadata)
+{
+	for (xmlNode *child = metadata == NULL ? NULL : metadata->children; child != NULL; child = child->next)
+		if (is_ours(child))
+			return child;
+	return NULL;
+}
+
+char *gp_domain_xml_with_mark(const char *xml, size_t size, bool to_start, struct gp_error *err)
+{
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
+	xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
+	if (domain == NULL)
+		return NULL;
+
+	xmlNode *old;
+	while ((old = find_ours(child_element(domain, "metadata"))) != NULL)
+		remove_indented(old);
+	if (to_start) {
+		xmlNode *ours = must(xmlNewNode(NULL, xml_text(MARK_ELEMENT)));
+		xmlSetNs(ours, must(xmlNewNs(ours, xml_text(GP_METADATA_URI), xml_text(GP_METADATA_PREFIX))));
+		must(xmlNewProp(ours, xml_text(MARK_ATTRIBUTE), xml_text("yes")));
+		append_indented(child_made(domain, "metadata"), ours, 1);
+	}
+	return document_text(doc);
+}
+
+/* ---- the public form ---- */
+
+static void drop(xmlNode *node)
+{
+	xmlUnlinkNode(node);
+	xmlFreeNode(node);
+}
+
+static void drop_attributes(xmlNode *node)
+{
+	while (node->properties != NULL)
+		xmlRemoveProp(node->properties);
+}
+
+/* The manager's element stays, to tell that there is one; what it says is its own business. */
+static void strip_metadata(const xmlNode *metadata)
+{
+	for (xmlNode *child = metadata == NULL ? NULL : metadata->children; child != NULL; child = child->next)
+		if (!is_ours(child))
+			drop_attributes(child);
+}
+
+/* Only where the device is, and its alias. */
+static void strip_to_source(xmlNode *device)
+{
+	for (xmlNode *child = device->children, *next; child != NULL; child = next) {
+		next = child->next;
+		if (is_element(child, "backingStore") || is_element(child, "mirror"))
+			strip_to_source(child);
+		else if (!is_element(child, "source") && !is_element(child, "alias"))
+			drop(child);
+	}
+}
+
+static bool is_public_device(const xmlNode *device)
+{
+	enum gp_hostdev_type type;
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml found = {0};
+	if (is_element(device, "hostdev"))
+		return is_hostdev(device, &type);
+	return add_device(device, arena, &found, NULL) == 0 && found.hostdev_count > 0;
+}
+
+static void strip_devices(const xmlNode *devices)
+{
+	for (xmlNode *child = devices == NULL ? NULL : devices->children, *next; child != NULL; child = next) {
+		next = child->next;
+		if (!is_public_device(child))
+			drop(child);
+		else if (!is_element(child, "hostdev"))
+			strip_to_source(child);
+	}
+}
+
+char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_domain_reader_free) struct gp_domain_reader *reader = gp_domain_reader_new();
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_document(reader, xml, size, err);
+	const xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
+	if (domain == NULL)
+		return NULL;
+	strip_metadata(child_element(domain, "metadata"));
+	strip_devices(child_element(domain, "devices"));
+	return document_text(doc);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Domain XML to the little that we know of a domain, and back. The only file that knows libxml2.
+ *
+ * Bounded: no network, no DOCTYPE (so no entities), UTF-8 only, at most GP_DOMAIN_XML_MAX bytes. What breaks a rule, or
+ * a <hostdev> whose source cannot be understood, is GP_E_CORRUPT for the whole document: the caller then counts the
+ * domain as unknown, and unknown is in use.
+ */
+#ifndef GP_HOST_DOMAIN_XML_H
+#define GP_HOST_DOMAIN_XML_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "model/observed.h"
+
+enum { GP_DOMAIN_XML_MAX = 8 * 1024 * 1024 };
+
+struct gp_domain_xml {
+	struct gp_uuid uuid; /* null: the document has none */
+	const char *name;
+	/* <hostdev> of type pci and mdev, in document order; and whatever else holds a PCI device (see
+	 * gp_hostdev.elsewhere) */
+	struct gp_hostdev *hostdevs;
+	size_t hostdev_count;
+	bool to_start;        /* our metadata mark */
+	const char *external; /* the cluster manager whose element is in <metadata> ("oVirt"), or NULL */
+	/* Of <domstatus state='…' pid='…'>, which wraps a running domain on disk; NULL and 0 when the root is <domain>.
+	 */
+	const char *state;
+	uint64_t pid;
+};
+
+/* One parser, used again and again by one thread: for those who read many domains. */
+struct gp_domain_reader;
+struct gp_domain_reader *gp_domain_reader_new(void);
+void gp_domain_reader_free(struct gp_domain_reader *reader);
+GP_DEFINE_CLEANUP(struct gp_domain_reader, gp_domain_reader_free)
+
+/*
+ * Reads a <domain>, or the one in a <domstatus>. *out is filled from the arena. GP_E_CORRUPT: see above, or no <name>.
+ * Fast: in a document that mentions no host device and no metadata of interest only name and uuid are looked at, and
+ * the rest is not even checked to be well-formed.
+ */
+int gp_domain_reader_parse(struct gp_domain_reader *reader, const char *xml, size_t size, struct gp_arena *arena,
+			   struct gp_domain_xml *out, struct gp_error *err);
+/* The same with a parser of its own. */
+int gp_domain_xml_parse(const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *out,
+			struct gp_error *err);
+/* <hostdev …> for attach and detach: source, managed, alias and the kept guest side. */
+void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out);
+
+/* Our one element in <metadata>, without prefix as virDomainSetMetadata wants it; NULL: the element is to be removed.
+ */
+const char *gp_domain_xml_mark(bool to_start);
+
+/*
+ * Edits of a whole document, for the simulated machine and for a libvirt driver without attach. All that is not edited
+ * stays as it is. New text, caller frees; NULL and *err otherwise. Adding does not look whether the source is there.
+ */
+char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_hostdev *add, struct gp_error *err);
+/* Removes the <hostdev> with this source. *found (may be NULL) tells whether there was one. */
+char *gp_domain_xml_without_hostdev(const char *xml, size_t size, const struct gp_hostdev *remove, bool *found,
+				    struct gp_error *err);
+char *gp_domain_xml_with_mark(const char *xml, size_t size, bool to_start, struct gp_error *err);
+/* Only what gp_domain_xml_parse reads, so that a plan can be replayed: no disks, no passwords, nobody else's metadata.
+ */
+char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err);
+bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b);
+
+#endif

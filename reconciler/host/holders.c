@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who has a VF open through VFIO: every descriptor of every process is looked at.
+ *
+ * A process holds a VF by its group (/dev/vfio/12) or, on newer systems, by the device itself
+ * (/dev/vfio/devices/vfio3). The links of /proc/PID/fd are read as text and never followed. What cannot be seen counts
+ * as held: the result is then unknown, not empty.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "host/host_internal.h"
+
+enum { LINK_SIZE = 256, COMM_SIZE = 64 };
+
+/* One process that has one VFIO file open. */
+struct opened {
+	uint64_t pid;
+	uint32_t number; /* of the group, or N of vfioN */
+	bool is_device;
+};
+
+struct scan {
+	struct gp_host *host;
+	struct gp_arena *arena;
+	int proc_fd;
+	int fd_dir; /* of the process that is being looked at */
+	uint64_t pid;
+	struct opened *opened;
+	size_t opened_count;
+	const char *unknown_why;  /* NULL: everything could be seen */
+	uint32_t unseen;          /* processes whose descriptors may not be listed */
+	bool device_without_file; /* the process has a VFIO device, … */
+	bool has_file;            /* … and the file that leads to it */
+};
+
+bool gp_driver_is_vfio(const char *driver)
+{
+	return driver != NULL && strstr(driver, "vfio") != NULL;
+}
+
+static void note_opened(struct scan *scan, uint32_t number, bool is_device)
+{
+	for (size_t i = scan->opened_count; i > 0 && scan->opened[i - 1].pid == scan->pid; i--)
+		if (scan->opened[i - 1].number == number && scan->opened[i - 1].is_device == is_device)
+			return;
+	*gp_arena_push(scan->arena, scan->opened, scan->opened_count) =
+		(struct opened){.pid = scan->pid, .number = number, .is_device = is_device};
+}
+
+static bool take_number(const char *text, uint32_t *number)
+{
+	char digits[16];
+	size_t length = strspn(text, "0123456789");
+	/* A node that was removed since (libvirt makes them for each VM) shows as "/dev/vfio/12 (deleted)". */
+	if (length == 0 || length >= sizeof(digits) || (text[length] != '\0' && text[length] != ' '))
+		return false;
+	memcpy(digits, text, length);
+	digits[length] = '\0';
+	return gp_parse_u32(digits, number) == 0;
+}
+
+static void look_at_target(struct scan *scan, const char *target)
+{
+	uint32_t number;
+	/* Anywhere in the path: a process in a container may have its /dev elsewhere. */
+	const char *vfio = strstr(target, "/dev/vfio/");
+	if (vfio == NULL) {
+		if (gp_starts_with(target, "anon_inode:[vfio-device]"))
+			scan->device_without_file = true;
+		return;
+	}
+	const char *rest = vfio + strlen("/dev/vfio/");
+	bool is_device = gp_starts_with(rest, "devices/vfio");
+	if (!take_number(is_device ? rest + strlen("devices/vfio") : rest, &number))
+		return;
+	scan->has_file = true;
+	note_opened(scan, number, is_device);
+}
+
+static int look_at_descriptor(void *context, const char *name)
+{
+	struct scan *scan = context;
+	char target[LINK_SIZE];
+	/* A longer one is cut: the paths that matter are short. A descriptor closed meanwhile is nothing. */
+	ssize_t length = readlinkat(scan->fd_dir, name, target, sizeof(target) - 1);
+	if (length > 0) {
+		target[length] = '\0';
+		look_at_target(scan, target);
+	}
+	return 0;
+}
+
+static void note_unseen(struct scan *scan, int sys)
+{
+	scan->unseen++;
+	if (scan->unknown_why != NULL)
+		return;
+	scan->unknown_why =
+		sys == EACCES || sys == EPERM
+			? gp_arena_printf(scan->arena,
+					  "the open files of other users' processes can only be seen by root "
+					  "(process %llu)",
+					  (unsigned long long)scan->pid)
+			: gp_arena_printf(scan->arena, "the open files of process %llu cannot be read: %s",
+					  (unsigned long long)scan->pid, strerror(sys));
+}
+
+static int look_at_process(void *context, const char *name)
+{
+	struct scan *scan = context;
+	char path[64];
+	if (!isdigit((unsigned char)name[0]) || gp_parse_u64(name, &scan->pid) < 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/fd", name);
+	scan->fd_dir = gp_open_inside(scan->proc_fd, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_PLAIN);
+	scan->device_without_file = scan->has_file = false;
+	int sys = 0;
+	if (scan->fd_dir < 0 || gp_each_name_in(scan->fd_dir, look_at_descriptor, scan) < 0)
+		sys = errno;
+	if (scan->fd_dir >= 0)
+		close(scan->fd_dir);
+	/* A process that ended while we looked holds nothing. */
+	if (sys != 0 && sys != ENOENT && sys != ESRCH)
+		note_unseen(scan, sys);
+	if (scan->device_without_file && !scan->has_file && scan->unknown_why == NULL)
+		scan->unknown_why = gp_arena_printf(
+			scan->arena, "process %s has a VFIO device open, but not the file that tells which", name);
+	return 0;
+}
+
+/*
+ * Processes that are hidden cannot be counted as unseen, so it is asked for first whether any could be: in another PID
+ * namespace (its first one has a fixed number since Linux 3.8), or when /proc hides other users' (hidepid).
+ */
+#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
+static const char *why_processes_hide(struct scan *scan)
+{
+	char space[64];
+	if (gp_readlink_inside(scan->proc_fd, "1/ns/pid", space, sizeof(space), GP_INSIDE_PLAIN) < 0)
+		return errno == ENOENT ? "/proc is not mounted, or hides the processes of other users"
+				       : "the open files of other users' processes can only be seen by root";
+	if (strcmp(space, FIRST_PID_NAMESPACE) != 0)
+		return "gpupart runs in a container that cannot see the host's processes";
+	return NULL;
+}
+
+static int scan_processes(struct scan *scan)
+{
+	scan->proc_fd = gp_open_inside(scan->host->root_fd, "proc", O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	int result = scan->proc_fd < 0 ? -1 : gp_each_name_in(scan->proc_fd, look_at_process, scan);
+	if (result < 0)
+		scan->unknown_why = gp_arena_printf(scan->arena, "/proc cannot be read: %s", strerror(errno));
+	else if (scan->host->kind == GP_HOST_LIVE && scan->unknown_why == NULL)
+		scan->unknown_why = why_processes_hide(scan);
+	return result;
+}
+
+/* ---- joining with the VFs ---- */
+
+struct vfio_device {
+	uint32_t number;
+	bool found;
+};
+
+static int take_vfio_device(void *context, const char *name)
+{
+	struct vfio_device *device = context;
+	device->found = gp_starts_with(name, "vfio") && gp_parse_u32(name + strlen("vfio"), &device->number) == 0;
+	return device->found;
+}
+
+/* VF/vfio-dev/vfio3: there only while a VFIO driver is bound. */
+static struct vfio_device find_vfio_device(struct gp_host *host, struct gp_pci_addr addr)
+{
+	char path[64], name[GP_PCI_ADDR_SIZE];
+	struct vfio_device device = {0};
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev", gp_pci_addr_format(addr, name));
+	int fd = gp_open_inside(host->root_fd, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	if (fd >= 0)
+		gp_each_name(fd, take_vfio_device, &device);
+	return device;
+}
+
+static const char *name_of_process(struct scan *scan, uint64_t pid)
+{
+	char path[64], comm[COMM_SIZE];
+	snprintf(path, sizeof(path), "%llu/comm", (unsigned long long)pid);
+	if (gp_read_inside(scan->proc_fd, path, comm, sizeof(comm), GP_INSIDE_PLAIN) <= 0)
+		return "unknown";
+	return gp_arena_strdup(scan->arena, comm);
+}
+
+static void add_holder(struct scan *scan, struct gp_partition *partition, uint64_t pid)
+{
+	for (size_t i = 0; i < partition->holder_count; i++)
+		if (partition->holders[i].kind == GP_HOLDER_VFIO && partition->holders[i].pid == pid)
+			return;
+	struct gp_holder *holder = gp_arena_push(scan->arena, partition->holders, partition->holder_count);
+	holder->kind = GP_HOLDER_VFIO;
+	holder->pid = pid;
+	holder->name = name_of_process(scan, pid);
+}
+
+static void join_partition(struct scan *scan, struct gp_partition *partition)
+{
+	struct vfio_device device = {0};
+	bool looked = false;
+	for (size_t i = 0; i < scan->opened_count; i++) {
+		const struct opened *opened = &scan->opened[i];
+		if (opened->is_device && !looked) {
+			device = find_vfio_device(scan->host, partition->addr);
+			looked = true;
+		}
+		bool holds = opened->is_device
+				     ? device.found && device.number == opened->number
+				     : partition->iommu_group_known && partition->iommu_group == opened->number;
+		if (holds)
+			add_holder(scan, partition, opened->pid);
+	}
+	/* Somebody holds a group, and this VF's is not known: it may be that one. */
+	if (scan->opened_count > 0 && !partition->iommu_group_known && gp_driver_is_vfio(partition->driver) &&
+	    scan->unknown_why == NULL)
+		scan->unknown_why = "the IOMMU group of a VF that is bound to a VFIO driver cannot be read";
+}
+
+/* A VFIO descriptor needs a bound driver, and keeps it bound. Without one on any VF there is nothing to look for. */
+static bool any_bound(const struct gp_gpu *gpus, size_t gpu_count)
+{
+	for (size_t i = 0; i < gpu_count; i++)
+		for (size_t j = 0; j < gpus[i].partition_count; j++)
+			if (gpus[i].partitions[j].driver != NULL)
+				return true;
+	return false;
+}
+
+void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count,
+		     struct gp_source_state *state)
+{
+	*state = (struct gp_source_state){.known = true};
+	if (!any_bound(gpus, gpu_count))
+		return;
+	if (host->kind == GP_HOST_CAPTURED) {
+		*state = (struct gp_source_state){.known = false, .why = "a captured tree has no /proc"};
+		return;
+	}
+	struct scan scan = {.host = host, .arena = arena, .proc_fd = -1};
+	scan_processes(&scan);
+	for (size_t i = 0; i < gpu_count && scan.opened_count > 0; i++) {
+		gp_pci_read_iommu_groups(host, &gpus[i]);
+		for (size_t j = 0; j < gpus[i].partition_count; j++)
+			join_partition(&scan, &gpus[i].partitions[j]);
+	}
+	if (scan.proc_fd >= 0)
+		close(scan.proc_fd);
+	if (scan.unknown_why != NULL)
+		*state = (struct gp_source_state){.known = false, .why = scan.unknown_why};
+}
+
+void gp_host_observe_vfio(struct gp_host *host, struct gp_observed *observed)
+{
+	gp_holders_scan(host, observed->arena, observed->gpus, observed->gpu_count, &observed->vfio_state);
+}

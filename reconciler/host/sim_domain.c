@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/sim_domain.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "host/sim_fault.h"
+#include "host/sim_kernel.h"
+#include "host/sim_tree.h"
+
+enum {
+	MODE = 0600, /* definitions hold passwords */
+	LONGEST_NAME = 247,
+};
+
+#define QEMU "qemu-system-x86_64"
+
+/* ---- words ---- */
+
+static int fail(struct gp_error *err, enum gp_error_kind kind, const char *name, const char *what)
+{
+	gp_fail(err, kind, "%s", what);
+	return gp_error_subject(err, "domain %s", name);
+}
+
+static int fail_io(struct gp_error *err, const char *name)
+{
+	gp_fail_errno(err, errno, "the simulated machine cannot keep its state");
+	return gp_error_subject(err, "domain %s", name);
+}
+
+static int fail_unknown(struct gp_error *err, const char *name)
+{
+	gp_fail(err, GP_E_NOT_FOUND, "Domain not found: no domain with matching name '%s'", name);
+	return gp_error_subject(err, "domain %s", name);
+}
+
+static bool is_defined(int root, const char *name)
+{
+	return gp_tree_exists(root, GP_SIM_DEFINITIONS "/%s.xml", name);
+}
+
+static bool is_active(int root, const char *name)
+{
+	return gp_tree_exists(root, GP_SIM_LIVE "/%s.xml", name);
+}
+
+/* ---- guests ---- */
+
+int gp_sim_guest_save(int root, const char *name, const struct gp_sim_guest *guest)
+{
+	gp_autofree char *text =
+		gp_xasprintf("%d %" PRIu64 "\n", guest->ignores_shutdown, guest->shutdown_ms);
+	return gp_tree_write(root, MODE, text, ".sim/guests/%s", name);
+}
+
+static struct gp_sim_guest guest_of(int root, const char *name)
+{
+	struct gp_sim_guest guest = {0};
+	gp_autofree char *text = gp_tree_word(root, ".sim/guests/%s", name);
+	char *blank = strchr(text, ' ');
+	if (blank != NULL) {
+		guest.ignores_shutdown = text[0] == '1';
+		gp_parse_u64(blank + 1, &guest.shutdown_ms);
+	}
+	if (gp_sim_fault_find(root, "ignore-shutdown", name, "", NULL))
+		guest.ignores_shutdown = true;
+	return guest;
+}
+
+/* ---- live files ---- */
+
+void gp_sim_live_clear(struct gp_sim_live *live)
+{
+	free(live->state);
+	free(live->domain);
+	*live = (struct gp_sim_live){0};
+}
+
+/* The value of NAME='…' in the first tag of the text; NULL when it is not there. Caller frees. */
+static char *attribute_of(const char *text, const char *name)
+{
+	gp_autofree char *needle = gp_xasprintf(" %s='", name);
+	const char *tag_end = strchr(text, '>');
+	const char *found = strstr(text, needle);
+	if (tag_end == NULL || found == NULL || found > tag_end)
+		return NULL;
+	found += strlen(needle);
+	char *value = strndup(found, strcspn(found, "'"));
+	if (value == NULL)
+		gp_out_of_memory();
+	return value;
+}
+
+uint64_t gp_sim_live_since(const char *text)
+{
+	gp_autofree char *since = attribute_of(text, "since");
+	uint64_t ms = 0;
+	if (since != NULL)
+		gp_parse_u64(since, &ms);
+	return ms;
+}
+
+/* <domain …>…</domain>, wherever it stands in the text; caller frees. */
+static char *domain_element(const char *text)
+{
+	static const char close[] = "</domain>";
+	const char *begin = strstr(text, "<domain");
+	while (begin != NULL && strchr(" >\n", begin[strlen("<domain")]) == NULL)
+		begin = strstr(begin + 1, "<domain");
+	if (begin == NULL)
+		return gp_xstrdup("");
+	const char *end = begin;
+	for (const char *next = strstr(begin, close); next != NULL; next = strstr(next + 1, close))
+		end = next + strlen(close);
+	char *element = strndup(begin, (size_t)(end - begin));
+	if (element == NULL)
+		gp_out_of_memory();
+	return element;
+}
+
+int gp_sim_live_read(int root, const char *name, struct gp_sim_live *out)
+{
+	gp_autofree char *text = gp_tree_read(root, NULL, GP_SIM_LIVE "/%s.xml", name);
+	*out = (struct gp_sim_live){0};
+	if (text == NULL)
+		return -1;
+	gp_autofree char *pid = attribute_of(text, "pid");
+	out->state = attribute_of(text, "state");
+	if (out->state == NULL)
+		out->state = gp_xstrdup("");
+	if (pid != NULL)
+		gp_parse_u64(pid, &out->pid);
+	out->since = gp_sim_live_since(text);
+	out->domain = domain_element(text);
+	return 0;
+}
+
+static int live_write(int root, const char *name, const struct gp_sim_live *live, struct gp_error *err)
+{
+	gp_autofree char *text =
+		gp_xasprintf("<domstatus state='%s' reason='%s' pid='%" PRIu64 "' since='%" PRIu64 "'>\n%s\n</domstatus>\n",
+			     live->state, gp_streq(live->state, "paused") ? "user" : "booted", live->pid, live->since,
+			     live->domain);
+	return gp_tree_write(root, MODE, text, GP_SIM_LIVE "/%s.xml", name) < 0 ? fail_io(err, name) : 0;
+}
+
+static int read_live(int root, const char *name, struct gp_sim_live *live, struct gp_error *err)
+{
+	if (gp_sim_live_read(root, name, live) == 0)
+		return 0;
+	return is_defined(root, name)
+		       ? fail(err, GP_E_BUSY, name, "Requested operation is not valid: domain is not running")
+		       : fail_unknown(err, name);
+}
+
+/* ---- definitions ---- */
+
+static int check_name(const struct gp_domain_xml *xml, struct gp_error *err)
+{
+	if (strchr(xml->name, '/') != NULL)
+		return gp_fail(err, GP_E_IO, "XML error: name %s cannot contain '/'", xml->name);
+	if (xml->name[0] == '.' || strlen(xml->name) > LONGEST_NAME)
+		return gp_fail(err, GP_E_IO, "a domain cannot be kept under the name '%s'", xml->name);
+	return 0;
+}
+
+static int check_twice(const struct gp_domain_xml *xml, struct gp_error *err)
+{
+	for (size_t i = 0; i < xml->hostdev_count; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct gp_hostdev *a = &xml->hostdevs[i];
+			const struct gp_hostdev *b = &xml->hostdevs[j];
+			if (gp_hostdev_same_source(a, b))
+				return fail(err, GP_E_IO, xml->name,
+					    "XML error: Hostdev already exists in the domain configuration");
+			if (a->alias != NULL && gp_streq(a->alias, b->alias)) {
+				gp_fail(err, GP_E_IO, "unsupported configuration: non unique alias detected: %s",
+					a->alias);
+				return gp_error_subject(err, "domain %s", xml->name);
+			}
+		}
+	return 0;
+}
+
+/* Name and UUID go together for good, in both directions. */
+static int check_against(int root, const char *other, const struct gp_domain_xml *xml, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml found;
+	char uuid[GP_UUID_SIZE];
+	size_t size = 0;
+	gp_autofree char *text = gp_tree_read(root, &size, GP_SIM_DEFINITIONS "/%s", other);
+	if (text == NULL || gp_domain_xml_parse(text, size, arena, &found, NULL) < 0)
+		return 0;
+	bool same_name = gp_streq(found.name, xml->name);
+	bool same_uuid = gp_uuid_equal(found.uuid, xml->uuid);
+	if (same_name == same_uuid)
+		return 0;
+	return gp_fail(err, GP_E_IO, "operation failed: domain '%s' %s %s", found.name,
+		       same_name ? "already exists with uuid" : "is already defined with uuid",
+		       gp_uuid_format(found.uuid, uuid));
+}
+
+static bool is_xml_name(const char *name)
+{
+	return name[0] != '.' && gp_glob_match("*.xml", name, false);
+}
+
+static int check_unique(int root, const struct gp_domain_xml *xml, struct gp_error *err)
+{
+	struct gp_names names = {0};
+	int result = 0;
+	gp_tree_names(root, &names, GP_SIM_DEFINITIONS);
+	for (size_t i = 0; i < names.count && result == 0; i++)
+		if (is_xml_name(gp_names_at(&names, i)))
+			result = check_against(root, gp_names_at(&names, i), xml, err);
+	gp_names_clear(&names);
+	return result;
+}
+
+static char *with_uuid(const char *text, struct gp_uuid uuid)
+{
+	static const char after[] = "</name>";
+	char words[GP_UUID_SIZE];
+	const char *at = strstr(text, after);
+	if (at == NULL)
+		return gp_xstrdup(text);
+	at += strlen(after);
+	return gp_xasprintf("%.*s\n  <uuid>%s</uuid>%s", (int)(at - text), text, gp_uuid_format(uuid, words), at);
+}
+
+int gp_sim_domain_define(int root, const char *xml, size_t size, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml parsed;
+	if (gp_domain_xml_parse(xml, size, arena, &parsed, err) < 0)
+		return -1;
+	gp_autofree char *named = NULL;
+	if (gp_uuid_is_null(parsed.uuid)) {
+		parsed.uuid = gp_sim_uuid_of_name(parsed.name);
+		xml = named = with_uuid(xml, parsed.uuid);
+	}
+	if (check_name(&parsed, err) < 0 || check_twice(&parsed, err) < 0 || check_unique(root, &parsed, err) < 0)
+		return -1;
+	if (gp_tree_write(root, MODE, xml, GP_SIM_DEFINITIONS "/%s.xml", parsed.name) < 0)
+		return fail_io(err, parsed.name);
+	return 0;
+}
+
+int gp_sim_domain_redefine(int root, const char *name, const char *xml, struct gp_error *err)
+{
+	return gp_tree_write(root, MODE, xml, GP_SIM_DEFINITIONS "/%s.xml", name) < 0 ? fail_io(err, name) : 0;
+}
+
+int gp_sim_domain_undefine(int root, const char *name, struct gp_error *err)
+{
+	if (!is_defined(root, name))
+		return is_active(root, name) ? fail(err, GP_E_BUSY, name,
+						    "Requested operation is not valid: cannot undefine transient domain")
+					     : fail_unknown(err, name);
+	if (gp_tree_exists(root, GP_SIM_SAVED "/%s.save", name))
+		return fail(err, GP_E_BUSY, name,
+			    "Requested operation is not valid: Refusing to undefine while domain managed save image "
+			    "exists");
+	if (gp_tree_remove(root, GP_SIM_AUTOSTART "/%s.xml", name) < 0 ||
+	    gp_tree_remove(root, GP_SIM_DEFINITIONS "/%s.xml", name) < 0)
+		return fail_io(err, name);
+	return 0;
+}
+
+/* ---- start ---- */
+
+/* Which running domain has it plugged? Caller frees; NULL: none. */
+static char *user_of(int root, const struct gp_hostdev *hostdev)
+{
+	struct gp_names names = {0};
+	char *user = NULL;
+	gp_tree_names(root, &names, GP_SIM_LIVE);
+	for (size_t i = 0; i < names.count && user == NULL; i++) {
+		GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+		struct gp_domain_xml xml;
+		size_t size = 0;
+		gp_autofree char *text = gp_tree_read(root, &size, GP_SIM_LIVE "/%s", gp_names_at(&names, i));
+		if (text == NULL || gp_domain_xml_parse(text, size, arena, &xml, NULL) < 0)
+			continue;
+		for (size_t j = 0; j < xml.hostdev_count && user == NULL; j++)
+			if (gp_hostdev_same_source(&xml.hostdevs[j], hostdev))
+				user = gp_xstrdup(xml.name);
+	}
+	gp_names_clear(&names);
+	return user;
+}
+
+static int check_mdev(const struct gp_hostdev *hostdev, struct gp_error *err)
+{
+	char uuid[GP_UUID_SIZE];
+	return gp_fail(err, GP_E_NOT_FOUND, "device not found: mediated device '%s' not found",
+		       gp_uuid_format(hostdev->mdev, uuid));
+}
+
+static int check_device(int root, const struct gp_hostdev *hostdev, struct gp_error *err)
+{
+	char addr[GP_PCI_ADDR_SIZE];
+	if (hostdev->type == GP_HOSTDEV_MDEV)
+		return check_mdev(hostdev, err);
+	gp_pci_addr_format(hostdev->source, addr);
+	if (!gp_kernel_device_exists(root, hostdev->source))
+		return gp_fail(err, GP_E_IO,
+			       "Device %s not found: could not access /sys/bus/pci/devices/%s/config: No such file or "
+			       "directory",
+			       addr, addr);
+	if (!gp_kernel_device_held(root, hostdev->source))
+		return 0;
+	gp_autofree char *user = user_of(root, hostdev);
+	if (user == NULL)
+		return 0;
+	gp_fail(err, GP_E_BUSY,
+		"Requested operation is not valid: PCI device %s is in use by driver QEMU, domain %s", addr, user);
+	return gp_error_holder(err, "domain %s", user);
+}
+
+/* All devices are looked at before the first is touched, as libvirt does. */
+static int open_devices(int root, const struct gp_domain_xml *xml, uint64_t pid, struct gp_error *err)
+{
+	for (size_t i = 0; i < xml->hostdev_count; i++)
+		if (check_device(root, &xml->hostdevs[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < xml->hostdev_count; i++)
+		if (gp_kernel_open(root, xml->hostdevs[i].source, pid, xml->hostdevs[i].managed, err) < 0)
+			return -1;
+	return 0;
+}
+
+int gp_sim_domain_create(int root, const char *name, const char *xml, uint64_t since, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {.since = since};
+	struct gp_domain_xml parsed;
+	if (gp_domain_xml_parse(xml, strlen(xml), arena, &parsed, err) < 0)
+		return gp_error_subject(err, "domain %s", name);
+	if (gp_kernel_new_process(root, QEMU, &live.pid) < 0)
+		return fail_io(err, name);
+	live.state = gp_xstrdup("running");
+	live.domain = domain_element(xml);
+	if (open_devices(root, &parsed, live.pid, err) == 0 && live_write(root, name, &live, err) == 0)
+		return 0;
+	gp_kernel_let_go(root, live.pid);
+	return gp_error_subject(err, "domain %s", name);
+}
+
+int gp_sim_domain_start(int root, const char *name, uint64_t since, struct gp_error *err)
+{
+	if (is_active(root, name))
+		return fail(err, GP_E_BUSY, name, "Requested operation is not valid: domain is already running");
+	gp_autofree char *saved = gp_tree_read(root, NULL, GP_SIM_SAVED "/%s.save", name);
+	gp_autofree char *defined = gp_tree_read(root, NULL, GP_SIM_DEFINITIONS "/%s.xml", name);
+	if (defined == NULL)
+		return fail_unknown(err, name);
+	if (gp_sim_domain_create(root, name, saved != NULL ? saved : defined, since, err) < 0)
+		return -1;
+	gp_tree_remove(root, GP_SIM_SAVED "/%s.save", name);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static void go_off(int root, const char *name, uint64_t pid)
+{
+	gp_kernel_let_go(root, pid);
+	gp_tree_remove(root, GP_SIM_LIVE "/%s.xml", name);
+}
+
+/* The guest takes its time, whatever becomes of who asked it. */
+static void go_off_later(int root, const char *name, uint64_t pid, uint64_t ms)
+{
+	uint64_t boot = gp_sim_boots(root);
+	if (!gp_sim_background(root, -1))
+		return;
+	if (gp_sim_pause(root, boot, ms)) {
+		GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+		int lock = gp_tree_lock_machine(root);
+		if (lock >= 0 && gp_sim_boots(root) == boot && gp_sim_live_read(root, name, &live) == 0 &&
+		    live.pid == pid)
+			go_off(root, name, pid);
+	}
+	_exit(0);
+}
+
+int gp_sim_domain_shutdown(int root, const char *name, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+	if (read_live(root, name, &live, err) < 0)
+		return -1;
+	if (!gp_streq(live.state, "running"))
+		return fail(err, GP_E_BUSY, name, "Requested operation is not valid: domain is not running");
+	struct gp_sim_guest guest = guest_of(root, name);
+	if (guest.ignores_shutdown)
+		return 0;
+	if (guest.shutdown_ms > 0)
+		go_off_later(root, name, live.pid, guest.shutdown_ms);
+	else
+		go_off(root, name, live.pid);
+	return 0;
+}
+
+int gp_sim_domain_destroy(int root, const char *name, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+	if (read_live(root, name, &live, err) < 0)
+		return -1;
+	go_off(root, name, live.pid);
+	return 0;
+}
+
+static int change_state(int root, const char *name, const char *state, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+	if (read_live(root, name, &live, err) < 0)
+		return -1;
+	free(live.state);
+	live.state = gp_xstrdup(state);
+	return live_write(root, name, &live, err);
+}
+
+int gp_sim_domain_pause(int root, const char *name, struct gp_error *err)
+{
+	return change_state(root, name, "paused", err);
+}
+
+int gp_sim_domain_resume(int root, const char *name, struct gp_error *err)
+{
+	return change_state(root, name, "running", err);
+}
+
+int gp_sim_domain_save(int root, const char *name, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+	if (read_live(root, name, &live, err) < 0)
+		return -1;
+	if (!is_defined(root, name))
+		return fail(err, GP_E_BUSY, name,
+			    "Requested operation is not valid: cannot do managed save for transient domain");
+	if (gp_tree_write(root, MODE, live.domain, GP_SIM_SAVED "/%s.save", name) < 0)
+		return fail_io(err, name);
+	go_off(root, name, live.pid);
+	return 0;
+}

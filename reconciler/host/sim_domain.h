@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pretend virtual machine daemon: domains are the XML files that libvirt would keep, in the places where it keeps
+ * them. It refuses what libvirt refuses, in libvirt's words and with the kind of error that vmm_libvirt.c gives them.
+ *
+ * The caller holds the machine's lock (gp_tree_lock_machine). Nothing here counts as a mutation.
+ */
+#ifndef GP_HOST_SIM_DOMAIN_H
+#define GP_HOST_SIM_DOMAIN_H
+
+#include "host/domain_xml.h"
+
+#define GP_SIM_DEFINITIONS "etc/libvirt/qemu"
+#define GP_SIM_AUTOSTART   "etc/libvirt/qemu/autostart"
+#define GP_SIM_LIVE        "run/libvirt/qemu"
+#define GP_SIM_SAVED       "var/lib/libvirt/qemu/save"
+
+/* What the guest does when it is asked to shut down. Kept in .sim/guests/NAME. */
+struct gp_sim_guest {
+	bool ignores_shutdown;
+	uint64_t shutdown_ms;
+};
+
+int gp_sim_guest_save(int root, const char *name, const struct gp_sim_guest *guest);
+
+/* A definition without UUID is given one that follows from its name. */
+int gp_sim_domain_define(int root, const char *xml, size_t size, struct gp_error *err);
+/* Replaces the text of a definition that is there. */
+int gp_sim_domain_redefine(int root, const char *name, const char *xml, struct gp_error *err);
+int gp_sim_domain_undefine(int root, const char *name, struct gp_error *err);
+/* since: Unix time in ms. A managed save image is resumed, with the devices that it has. */
+int gp_sim_domain_start(int root, const char *name, uint64_t since, struct gp_error *err);
+/* Starts a domain that has no definition. */
+int gp_sim_domain_create(int root, const char *name, const char *xml, uint64_t since, struct gp_error *err);
+/* What virDomainShutdown does: the guest is asked, and goes off when it likes. */
+int gp_sim_domain_shutdown(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_destroy(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_pause(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_resume(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_save(int root, const char *name, struct gp_error *err);
+
+/* The head of a live file. -1: the domain is off. */
+struct gp_sim_live {
+	char *state; /* libvirt's word */
+	uint64_t pid;
+	uint64_t since; /* Unix time in ms; 0 unknown */
+	char *domain;   /* <domain …> */
+};
+int gp_sim_live_read(int root, const char *name, struct gp_sim_live *out);
+void gp_sim_live_clear(struct gp_sim_live *live);
+/* since='…' in the text of a live file; 0 when it has none. */
+uint64_t gp_sim_live_since(const char *text);
+
+/* A UUID that follows from a name (RFC 9562, version 5). */
+struct gp_uuid gp_sim_uuid_of_name(const char *name);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The language: YAML files in, desired state out; and an observed host back to YAML.
+ * Tables: a key of the language is one row of intent/keys_*.c, one line of schema/gpupart.schema.json.
+ */
+#ifndef GP_INTENT_INTENT_H
+#define GP_INTENT_INTENT_H
+
+#include "base/diag.h"
+#include "model/desired.h"
+#include "model/observed.h"
+
+enum { GP_INTENT_MAX_FILE = 16 * 1024 * 1024, GP_INTENT_MAX_VMS = 100 * 1000 };
+
+/*
+ * Reads and merges files and directories (*.yaml, *.yml, in name order, not recursive, dot files and editor leftovers
+ * left out) and checks across objects. All faults of all files go to diags; the desired state is returned even then as
+ * far as it could be read (NULL never). Whoever acts on it first asks diags->error_count.
+ *
+ * host: the name that `hosts:` patterns are compared with (full name, or its part before the first dot); NULL: every
+ * file counts (validate). Files for other hosts are still parsed and checked for themselves.
+ */
+struct gp_desired *gp_intent_load(const char *const *paths, size_t path_count, const char *host,
+				  struct gp_diags *diags);
+
+/* The same from texts in memory: for tests and fuzzers. */
+struct gp_desired *gp_intent_load_text(const char *name, const char *text, size_t size, const char *host,
+				       struct gp_diags *diags);
+
+/*
+ * `export`: the desired state that would plan to nothing on this host. One class per set of GPUs of one model and
+ * count; foreign hostdevs become VMs with `adopt: true`. Planning it on the same snapshot has no steps except the
+ * adoption.
+ */
+void gp_intent_export(const struct gp_observed *observed, struct gp_str *out);
+
+/* Every key of the language as "gpus[].match.model", sorted; for the test that schema and tables agree. */
+void gp_intent_list_keys(struct gp_str *out);
+
+#endif

@@ -1,0 +1,681 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan/gate.h"
+
+#include "base/num.h"
+#include "model/names.h"
+
+enum { JUST_STARTED_MS = 60 * 1000 };
+
+/* ---- questions about one VM ---- */
+
+bool gp_vm_is_external(const struct gp_vm_row *vm)
+{
+	return vm->domain->external || (vm->want && vm->want->power == GP_POWER_EXTERNAL);
+}
+
+static enum gp_disruption_policy policy_of(const struct gp_sheet *sheet, const struct gp_vm_row *vm,
+					   const struct gp_class *class_of)
+{
+	return gp_desired_disruption(sheet->desired, class_of, vm->want);
+}
+
+static bool asked_to_stop(const struct gp_vm_row *vm)
+{
+	return vm->up && vm->want && vm->want->power == GP_POWER_STOPPED;
+}
+
+/* Its partitions go with the reset of this GPU: what is plugged is lost. */
+static bool is_plugged_into(const struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		if (vm->claims[c]->live && vm->claims[c]->slot->gpu == gpu)
+			return true;
+	}
+	return false;
+}
+
+static bool resets(const struct gp_gpu_row *gpu) { return gpu->changes && gpu->from > 0; }
+
+/* A GPU that is reset under the VM, and whose class (or the VM, or the host) lets us restart it. */
+static bool restarts_for_a_gpu(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		const struct gp_gpu_row *gpu = vm->claims[c]->slot->gpu;
+
+		if (vm->claims[c]->live && resets(gpu) && !gpu->waits &&
+		    policy_of(sheet, vm, gpu->class_of) == GP_POLICY_RESTART)
+			return true;
+	}
+	return false;
+}
+
+static bool restarts_for_its_binding(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	return vm->live_differs && !vm->edits_wait && policy_of(sheet, vm, vm->class_of) == GP_POLICY_RESTART;
+}
+
+/* Will it be off in the course of this plan, if nothing is refused? */
+static bool goes_down(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	if (!vm->up || !vm->want || vm->faulty || vm->domain->state == GP_DOMAIN_STOPPING)
+		return false;
+	return asked_to_stop(vm) || restarts_for_a_gpu(sheet, vm) || restarts_for_its_binding(sheet, vm);
+}
+
+/* ---- what waits ---- */
+
+static bool gpu_must_wait(const struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+{
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+			struct gp_vm_row *vm = claim->vm;
+
+			if (claim->live && vm->want && !goes_down(sheet, vm) &&
+			    (vm->domain->state == GP_DOMAIN_STOPPING ||
+			     policy_of(sheet, vm, gpu->class_of) == GP_POLICY_DEFER)) {
+				gpu->waits_for = vm->domain->name; /* case 9 */
+				gpu->case_number = 9;
+				return true;
+			}
+			if (!claim->live && gpu->slots[s].index >= gpu->to && vm->edits_wait) {
+				gpu->waits_for = vm->waits_for; /* case 27: whoever is to leave cannot leave yet */
+				gpu->case_number = 27;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool edit_must_wait(const struct gp_sheet *sheet, struct gp_edit *edit)
+{
+	const struct gp_slot *slot = edit->ask ? edit->ask->slot : NULL;
+
+	if (!slot)
+		return false;
+	if (slot->gpu->changes && slot->gpu->waits) {
+		edit->vm->waits_for = slot->gpu->waits_for; /* case 59 */
+		edit->case_number = 59;
+		return true;
+	}
+	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
+		const struct gp_vm_row *other = claim->vm;
+
+		if (other == edit->vm)
+			continue;
+		if (claim->live && !goes_down(sheet, other))
+			edit->vm->waits_for = other->domain->name; /* case 52 */
+		else if (!claim->live && other->edits_wait)
+			edit->vm->waits_for = other->waits_for;
+		else
+			continue;
+		edit->case_number = 52;
+		return true;
+	}
+	return false;
+}
+
+/* A VM's edits are one: they are done together or wait together. */
+static bool vm_must_wait(const struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (edit_must_wait(sheet, &vm->edits[e]))
+			return true;
+	}
+	return false;
+}
+
+/* Waiting spreads until nothing more has to wait; it never shrinks, so this ends. */
+static void spread_waiting(struct gp_sheet *sheet)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+			struct gp_gpu_row *gpu = &sheet->gpus[g];
+
+			if (resets(gpu) && !gpu->waits && gpu_must_wait(sheet, gpu))
+				again = gpu->waits = true;
+		}
+		for (size_t v = 0; v < sheet->vm_count; v++) {
+			struct gp_vm_row *vm = &sheet->vms[v];
+
+			if (vm->edit_count && !vm->edits_wait && vm_must_wait(sheet, vm))
+				again = vm->edits_wait = true;
+		}
+	}
+}
+
+static void add_waiting(struct gp_sheet *sheet, const char *what, const char *domain, struct gp_reason reason,
+			unsigned case_number)
+{
+	struct gp_waiting *waiting = gp_arena_push(sheet->arena, sheet->plan->waiting, sheet->plan->waiting_count);
+
+	*waiting = (struct gp_waiting){what, gp_arena_strdup(sheet->arena, domain), reason, case_number};
+}
+
+/* ---- GPUs: who may not be disturbed ---- */
+
+static struct gp_diag *refuse_change(struct gp_sheet *sheet, struct gp_gpu_row *gpu, unsigned case_number,
+				     const char *code, const char *why)
+{
+	struct gp_diag *diag = gp_sheet_fault(
+		sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark,
+		"GPU %s: going from %u to %u partitions takes all %u away, and %s", gp_gpu_name(sheet, gpu), gpu->from,
+		gpu->to, gpu->from, why);
+
+	gp_error_subject(&diag->error, "%s sriov_numvfs", gp_gpu_name(sheet, gpu));
+	gpu->case_number = case_number;
+	return diag;
+}
+
+/* case 17: unknown is in use */
+static void check_truth(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+{
+	const struct gp_observed *observed = sheet->observed;
+	const char *why = NULL;
+
+	if (!observed->domains_state.known)
+		why = gp_sheet_printf(sheet, "which VMs hold them cannot be read: %s",
+				      observed->domains_state.why ? observed->domains_state.why : "no reason given");
+	else if (!observed->vfio_state.known)
+		why = gp_sheet_printf(sheet, "which processes hold them cannot be read: %s",
+				      observed->vfio_state.why ? observed->vfio_state.why : "no reason given");
+	else if (sheet->unreadable)
+		why = gp_sheet_printf(sheet, "domain %s, which may hold one, cannot be read: %s",
+				      sheet->unreadable->name,
+				      sheet->unreadable->unknown_why ? sheet->unreadable->unknown_why
+								     : "no reason given");
+	if (why)
+		gp_error_remedy(&refuse_change(sheet, gpu, 17, "unknown-in-use", why)->error,
+				"make it readable (libvirtd running, gpupart run as root); what is unknown counts as in "
+				"use");
+}
+
+/* cases 12, 13, 14: a VM that is not ours to stop or to edit */
+static void refuse_foreign_claim(struct gp_sheet *sheet, struct gp_gpu_row *gpu, const struct gp_claim *claim)
+{
+	const char *name = claim->vm->domain->name, *vf = gp_slot_name(sheet, claim->slot);
+	struct gp_diag *diag;
+
+	if (claim->vm->want) {
+		diag = refuse_change(sheet, gpu, 14, "held-by-hand",
+				     gp_sheet_printf(sheet, "%s has %s by hand", name, vf));
+		gp_diag_other(diag, claim->vm->want->mark, "%s is listed here, without adopt: true", name);
+		gp_error_remedy(&diag->error, "adopt: true for %s, or take the hostdev out of its definition", name);
+	} else if (claim->live) {
+		diag = refuse_change(
+			sheet, gpu, 12, "held-by-foreign",
+			gp_sheet_printf(sheet, "%s, which no file lists, is running with %s", name, vf));
+		gp_error_remedy(&diag->error, "shut %s down, or list it", name);
+	} else {
+		diag = refuse_change(sheet, gpu, 13, "claimed-by-foreign",
+				     gp_sheet_printf(sheet, "the definition of %s, which no file lists, has %s", name,
+						     vf));
+		gp_error_remedy(&diag->error, "take the hostdev out of %s, or list %s with adopt: true", name, name);
+	}
+	gp_error_holder(&diag->error, "VM %s", name);
+}
+
+/* cases 15, 16: something that is no VM */
+static void refuse_outsider(struct gp_sheet *sheet, struct gp_gpu_row *gpu, const struct gp_slot *slot)
+{
+	const struct gp_holder *holder = slot->outsider;
+	const char *vf = gp_slot_name(sheet, slot);
+	struct gp_diag *diag;
+
+	if (holder->kind == GP_HOLDER_DRIVER) {
+		diag = refuse_change(sheet, gpu, 15, "held-by-driver",
+				     gp_sheet_printf(sheet, "%s is bound to driver %s", vf, holder->name));
+		gp_error_holder(&diag->error, "driver %s", holder->name);
+		gp_error_remedy(&diag->error, "unbind it once nothing on the host uses it");
+	} else {
+		diag = refuse_change(sheet, gpu, 16, "held-by-process",
+				     gp_sheet_printf(sheet, "%s is open in a process that is none of the VMs known", vf));
+		gp_error_holder(&diag->error, "process %s, pid %llu", holder->name, (unsigned long long)holder->pid);
+		gp_error_remedy(&diag->error, "end that process");
+	}
+}
+
+/* Its own definition speaks for what is plugged; a live claim of a listed VM is dealt with as that VM's restart. */
+static bool claim_forbids(const struct gp_claim *claim)
+{
+	if (gp_claim_is_foreign(claim))
+		return true;
+	return claim->live && !claim->vm->want; /* ours once, but its VM is nobody's to stop */
+}
+
+static void check_holders(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+{
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		struct gp_slot *slot = &gpu->slots[s];
+		const struct gp_vm_row *told = NULL;
+
+		if (!slot->now)
+			continue;
+		if (slot->outsider)
+			refuse_outsider(sheet, gpu, slot);
+		for (int live = 1; live >= 0; live--) {
+			for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
+				if (claim->live != (live == 1) || claim->vm == told || !claim_forbids(claim))
+					continue;
+				told = claim->vm;
+				refuse_foreign_claim(sheet, gpu, claim);
+			}
+		}
+	}
+}
+
+/* case 8: those who are off keep their claim over the reset. case 10: those who run are restarted */
+static unsigned case_of_reset(const struct gp_gpu_row *gpu)
+{
+	unsigned case_number = 5;
+
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+			if (claim->live)
+				return 10;
+			if (gpu->slots[s].taken_by && gpu->slots[s].taken_by->vm == claim->vm)
+				case_number = 8;
+		}
+	}
+	return case_number;
+}
+
+static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+{
+	if (!gpu->changes)
+		return;
+	gpu->reason = (struct gp_reason){"partition-count",
+					 gp_sheet_printf(sheet, "class %s asks for %u partition%s", gpu->class_of->name,
+							 gpu->to, gpu->to == 1 ? "" : "s"),
+					 gpu->class_of->partitions_mark};
+	if (gpu->from == 0) {
+		if (!sheet->observed->domains_state.known || !sheet->observed->vfio_state.known)
+			gpu->case_number = 18; /* case 18: nothing can be held where nothing is */
+		return;
+	}
+	if (gpu->case_number == 5)
+		gpu->case_number = case_of_reset(gpu);
+	check_truth(sheet, gpu);
+	check_holders(sheet, gpu);
+	if (gpu->waits)
+		add_waiting(sheet,
+			    gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu), gpu->from,
+					    gpu->to),
+			    gpu->waits_for, gpu->reason, gpu->case_number);
+}
+
+/* ---- VMs: stopping ---- */
+
+struct obstacle {
+	unsigned case_number;
+	const char *code, *text, *remedy;
+	struct gp_mark mark;
+};
+
+static const char *protect_pattern(const struct gp_desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->policy.protect_count; i++) {
+		if (gp_glob_match(desired->policy.protect[i], name, false))
+			return desired->policy.protect[i];
+	}
+	return "";
+}
+
+/* What speaks against stopping a running VM, whatever the policy. Case 0: nothing. */
+static struct obstacle obstacle_of(struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	const struct gp_domain *domain = vm->domain;
+
+	if (gp_desired_is_protected(sheet->desired, domain->name))
+		return (struct obstacle){.case_number = 80,
+					 .code = "protected",
+					 .text = gp_sheet_printf(sheet, "protect: \"%s\" says it is never stopped",
+								 protect_pattern(sheet->desired, domain->name)),
+					 .remedy = "shut it down by hand",
+					 .mark = sheet->desired->policy.protect_mark};
+	if (gp_vm_is_external(vm))
+		return (struct obstacle){.case_number = 78,
+					 .code = "external",
+					 .text = gp_sheet_printf(sheet, "%s starts and stops it",
+								 domain->external ? domain->external
+										  : "a cluster manager (power: external)"),
+					 .remedy = "have the cluster manager stop it"};
+	if (!domain->persistent)
+		return (struct obstacle){.case_number = 81,
+					 .code = "transient",
+					 .text = "it is transient: its definition would vanish",
+					 .remedy = "define it (virsh define)"};
+	if (domain->state != GP_DOMAIN_RUNNING)
+		return (struct obstacle){.case_number = 82,
+					 .code = "not-running",
+					 .text = gp_sheet_printf(sheet, "it is %s, and cannot react",
+								 gp_domain_state_name(domain->state)),
+					 .remedy = "resume it, or destroy it by hand"};
+	if (sheet->desired->policy.force_off && domain->running_ms < JUST_STARTED_MS)
+		return (struct obstacle){.case_number = 83,
+					 .code = "just-started",
+					 .text = "it was started less than a minute ago and might be forced off (force_off: true)",
+					 .remedy = "try again in a minute"};
+	return (struct obstacle){0};
+}
+
+static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obstacle obstacle, const char *purpose)
+{
+	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, obstacle.code, vm->want->mark,
+					      "%s would have to be stopped %s, but %s", vm->domain->name, purpose,
+					      obstacle.text);
+
+	gp_error_subject(&diag->error, "domain %s", vm->domain->name);
+	if (obstacle.remedy)
+		gp_error_remedy(&diag->error, "%s", obstacle.remedy);
+	if (obstacle.mark.source)
+		gp_diag_other(diag, obstacle.mark, "said here");
+	vm->power_case = obstacle.case_number;
+}
+
+/* ---- VMs: what is refused, what is told, what is stopped ---- */
+
+/* The GPU that takes a plugged partition away from the VM, if any. */
+static const struct gp_gpu_row *gpu_reset_under(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+		const struct gp_gpu_row *gpu = &sheet->gpus[g];
+
+		if (resets(gpu) && !gpu->waits && is_plugged_into(vm, gpu))
+			return gpu;
+	}
+	return NULL;
+}
+
+static void stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct gp_reason reason, const char *purpose,
+		 unsigned case_number)
+{
+	struct obstacle obstacle = obstacle_of(sheet, vm);
+
+	if (obstacle.case_number) {
+		refuse_stop(sheet, vm, obstacle, purpose);
+		return;
+	}
+	vm->stops = true;
+	vm->stop_reason = reason;
+	vm->power_case = case_number;
+}
+
+/* cases 72, 73, 74: power: stopped is itself the permission, unless it is protected or policy refuses */
+static void judge_asked_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	struct obstacle obstacle = obstacle_of(sheet, vm);
+	struct gp_reason reason = {"power", "power: stopped", vm->want->power_mark};
+
+	if (obstacle.case_number == 80) {
+		obstacle.case_number = 73;
+	} else if (policy_of(sheet, vm, vm->class_of) == GP_POLICY_REFUSE) {
+		obstacle = (struct obstacle){.case_number = 74,
+					     .code = "policy-refuse",
+					     .text = "disruption: refuse speaks against it",
+					     .remedy = "disruption: restart for this VM, or shut it down by hand"};
+	}
+	if (obstacle.case_number)
+		refuse_stop(sheet, vm, obstacle, "(power: stopped)");
+	else
+		stop(sheet, vm, reason, "", 72);
+}
+
+static const struct gp_edit *telling_edit(const struct gp_vm_row *vm)
+{
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (vm->edits[e].ask)
+			return &vm->edits[e];
+	}
+	return vm->edit_count ? &vm->edits[0] : NULL;
+}
+
+static struct gp_reason why_it_differs(const struct gp_vm_row *vm)
+{
+	const struct gp_edit *edit = telling_edit(vm);
+
+	if (edit)
+		return edit->reason;
+	return (struct gp_reason){"vm-binding", "its definition says so", vm->want ? vm->want->mark : (struct gp_mark){0}};
+}
+
+/* Cases come in threes: off, running and left running, running and restarted. */
+static unsigned case_when(unsigned off, bool restarted)
+{
+	switch (off) {
+	case 30:
+		return restarted ? 32 : 31;
+	case 35:
+	case 44:
+		return restarted ? 37 : 36;
+	case 47:
+		return 48;
+	case 49:
+		return 50;
+	default:
+		return off;
+	}
+}
+
+static void renumber_edits(struct gp_vm_row *vm, bool restarted)
+{
+	for (size_t e = 0; e < vm->edit_count; e++)
+		vm->edits[e].case_number = case_when(vm->edits[e].case_number, restarted);
+}
+
+/* A running VM whose plugged partitions are not those of its (coming) definition. */
+static void judge_binding_of_running(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	const struct gp_edit *edit = telling_edit(vm);
+	struct gp_reason reason = why_it_differs(vm);
+	enum gp_disruption_policy policy = vm->want ? policy_of(sheet, vm, vm->class_of) : GP_POLICY_DEFER;
+	bool restart = policy == GP_POLICY_RESTART && vm->domain->state != GP_DOMAIN_STOPPING;
+
+	renumber_edits(vm, restart);
+	if (restart) {
+		stop(sheet, vm, reason, "to be given its partition", edit ? edit->case_number : 39);
+		vm->restores = vm->stops;
+	} else if (policy == GP_POLICY_REFUSE) {
+		unsigned case_number = edit ? 33 : 40;
+		struct obstacle obstacle = {.case_number = case_number,
+					    .code = "policy-refuse",
+					    .text = "disruption: refuse speaks against it",
+					    .remedy = "shut it down by hand, or disruption: restart or defer"};
+
+		refuse_stop(sheet, vm, obstacle, "for its partition to take effect");
+	} else {
+		const char *what = vm->ask_count ? "takes effect when it is next started"
+						 : "its partition is free for others once it is off";
+
+		if (vm->domain->state == GP_DOMAIN_STOPPING)
+			vm->power_case = 85;
+		add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, what), vm->domain->name, reason,
+			    edit ? edit->case_number : 38);
+	}
+}
+
+/* case 10: restarted for the GPU. case 11: refused */
+static void judge_reset_under(struct gp_sheet *sheet, struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
+{
+	const char *purpose = gp_sheet_printf(sheet, "for GPU %s to go from %u to %u partitions", gp_gpu_name(sheet, gpu),
+					      gpu->from, gpu->to);
+
+	if (policy_of(sheet, vm, gpu->class_of) == GP_POLICY_REFUSE) {
+		struct obstacle obstacle = {.case_number = 11,
+					    .code = "policy-refuse",
+					    .text = "disruption: refuse speaks against it",
+					    .remedy = "shut it down by hand, or disruption: restart or defer"};
+
+		refuse_stop(sheet, vm, obstacle, purpose);
+		return;
+	}
+	renumber_edits(vm, true);
+	stop(sheet, vm, gpu->reason, purpose, 10);
+	vm->restores = vm->stops;
+}
+
+static void refuse_edit(struct gp_sheet *sheet, struct gp_vm_row *vm, unsigned case_number, const char *code,
+			const char *why, const char *remedy)
+{
+	const struct gp_edit *edit = telling_edit(vm);
+	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, code,
+					      vm->want ? vm->want->mark : edit->reason.mark,
+					      "the definition of %s would have to be changed, but %s", vm->domain->name, why);
+
+	gp_error_subject(&diag->error, "domain %s", vm->domain->name);
+	gp_error_remedy(&diag->error, "%s", remedy);
+	vm->power_case = case_number;
+}
+
+/* case 57: a saved image holds the old devices. case 58: no definition to edit */
+static bool edits_are_refused(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	if (vm->edit_count == 0 || vm->edits_wait)
+		return false;
+	if (!vm->domain->persistent) {
+		refuse_edit(sheet, vm, 58, "transient", "it is transient: it has none that would last",
+			    "define it (virsh define)");
+		return true;
+	}
+	if (vm->domain->managed_save) {
+		refuse_edit(sheet, vm, 57, "managed-save", "it is saved, and would resume with its old devices",
+			    "start it and shut it down, or 'virsh managedsave-remove'");
+		return true;
+	}
+	return false;
+}
+
+static void tell_waiting_edits(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	const struct gp_edit *edit = telling_edit(vm);
+
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (vm->edits[e].case_number == 59 || vm->edits[e].case_number == 52)
+			edit = &vm->edits[e];
+	}
+	if (!edit)
+		return;
+	add_waiting(sheet,
+		    edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
+			      : gp_sheet_printf(sheet, "VM %s", vm->domain->name),
+		    vm->waits_for, edit->reason, edit->case_number);
+}
+
+/* ---- VMs: starting ---- */
+
+/* All that its definition is going to name will exist when the other steps are done. */
+static bool will_have_its_partitions(const struct gp_vm_row *vm)
+{
+	for (size_t a = 0; a < vm->ask_count; a++) {
+		const struct gp_slot *slot = vm->asks[a].slot;
+
+		if (!slot || (!slot->now && (!slot->gpu->changes || slot->gpu->waits)))
+			return false;
+	}
+	return true;
+}
+
+/* All that its definition names now does exist. */
+static bool has_its_partitions(const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		if (!vm->claims[c]->live && !vm->claims[c]->slot->now && vm->claims[c]->slot->gpu->waits)
+			return false;
+	}
+	return true;
+}
+
+static bool is_taken_out(const struct gp_vm_row *vm, const struct gp_hostdev *hostdev)
+{
+	for (size_t e = 0; e < vm->edit_count && !vm->edits_wait; e++) {
+		if (vm->edits[e].remove == hostdev)
+			return true;
+	}
+	return false;
+}
+
+/* Who is running with something that the VM's definition names, and goes on doing so: the start would fail. */
+static const char *plugged_elsewhere(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		const struct gp_vm_row *holder = gp_slot_live_holder(vm->claims[c]->slot, vm);
+
+		if (!vm->claims[c]->live && holder && !is_taken_out(vm, vm->claims[c]->hostdev) &&
+		    !goes_down(sheet, holder))
+			return holder->domain->name;
+	}
+	return NULL;
+}
+
+static void judge_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	const char *holder = plugged_elsewhere(sheet, vm);
+	bool asked = vm->want && vm->want->power == GP_POWER_RUNNING;
+	bool owed = vm->domain->to_start && !(vm->want && vm->want->power == GP_POWER_STOPPED);
+
+	if ((!asked && !owed) || gp_vm_is_external(vm))
+		return;
+	vm->start_reason = owed ? (struct gp_reason){"restore-power", "was stopped by gpupart to be started again",
+						     vm->want ? vm->want->mark : (struct gp_mark){0}}
+				: (struct gp_reason){"power", "power: running", vm->want->power_mark};
+	vm->power_case = owed ? 76 : 70; /* case 76: we owe it. case 70: asked for */
+	if (!holder && (vm->edits_wait ? owed && has_its_partitions(vm) : will_have_its_partitions(vm))) {
+		vm->starts = true;
+		return;
+	}
+	vm->power_case = 71; /* case 71: starts once it has its partition */
+	add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: start", vm->domain->name),
+		    holder	    ? holder
+		    : vm->waits_for ? vm->waits_for
+				    : vm->domain->name,
+		    vm->start_reason, 71);
+}
+
+/* case 77: seen running, so the mark is void. case 86: it is to stay off, so the mark is void, too */
+static void judge_mark(struct gp_vm_row *vm)
+{
+	bool stays_off = !vm->up && vm->want && vm->want->power == GP_POWER_STOPPED;
+
+	if (!vm->domain->to_start || vm->stops)
+		return;
+	if (vm->up && vm->domain->state != GP_DOMAIN_RUNNING)
+		return;
+	if (!vm->up && !stays_off)
+		return;
+	vm->clears_mark = true;
+	vm->power_case = stays_off ? 86 : 77;
+}
+
+static void judge_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	const struct gp_gpu_row *gpu = vm->want ? gpu_reset_under(sheet, vm) : NULL;
+
+	if (vm->faulty || edits_are_refused(sheet, vm))
+		return;
+	if (asked_to_stop(vm) && vm->domain->state != GP_DOMAIN_STOPPING)
+		judge_asked_stop(sheet, vm);
+	else if (vm->up && gpu)
+		judge_reset_under(sheet, vm, gpu);
+	else if (vm->live_differs && !vm->edits_wait)
+		judge_binding_of_running(sheet, vm);
+	if (vm->edits_wait)
+		tell_waiting_edits(sheet, vm);
+	if (!vm->up)
+		judge_start(sheet, vm);
+	judge_mark(vm);
+	vm->starts = vm->starts || vm->restores;
+}
+
+void gp_gate(struct gp_sheet *sheet)
+{
+	spread_waiting(sheet);
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
+		judge_gpu(sheet, &sheet->gpus[g]);
+	if (!sheet->observed->domains_state.known)
+		return;
+	for (size_t v = 0; v < sheet->vm_count; v++)
+		judge_vm(sheet, &sheet->vms[v]);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The worksheet of one planning run: what is wanted beside what is, row by row. Private to this room.
+ *
+ *	GPUs ── slots ── claims          VMs ── asks, edits
+ *
+ * Each stage of the story fills in its columns and reads those of the stages before it:
+ *
+ *	select   which class speaks for which GPU, and how many partitions it is to have
+ *	roster   which domain is meant by which wish; who claims which partition now
+ *	assign   which ask gets which slot
+ *	diff     what differs, with the number of its case
+ *	gate     what of that goes ahead, waits or is refused
+ *	steps    the primitive steps of what goes ahead
+ *	order    chains, stages, numbers
+ */
+#ifndef GP_PLAN_SHEET_H
+#define GP_PLAN_SHEET_H
+
+#include "model/plan.h"
+#include "vendor/vendor.h"
+
+struct gp_vm_row;
+struct gp_gpu_row;
+struct gp_ask;
+
+/* A hostdev, live or in the persistent definition, that names a slot. */
+struct gp_claim {
+	struct gp_vm_row *vm;
+	const struct gp_hostdev *hostdev;
+	struct gp_slot *slot;
+	bool live;
+	struct gp_claim *next; /* on the same slot */
+};
+
+/* A partition that is, or is to be, or that somebody names. */
+struct gp_slot {
+	struct gp_gpu_row *gpu;
+	uint32_t index;
+	bool offered;                     /* will exist, and may be given to VMs as far as the GPU is concerned */
+	const struct gp_offer *offers;    /* GP_RESOURCE_COUNT of them; when offered */
+	const char *profile;
+	const struct gp_partition *now;   /* NULL: does not exist */
+	struct gp_claim *claims;
+	const struct gp_holder *outsider; /* a foreign driver, or a process that is no VM we know; NULL: none */
+	struct gp_ask *taken_by;          /* set by assign */
+	uint64_t preference;              /* pack or spread: less is better */
+	size_t number;                    /* place in sheet->offered */
+};
+
+struct gp_gpu_row {
+	const struct gp_gpu *gpu;
+	const struct gp_class *class_of; /* NULL: foreign */
+	bool faulty;                     /* an error was reported; it takes no part */
+	const struct gp_layout *layouts; /* as narrowed by the class */
+	size_t layout_count;
+	uint32_t from, to;
+	struct gp_slot *slots;
+	size_t slot_count;
+	unsigned case_number;
+
+	/* gate */
+	bool changes;           /* from is not to, and no fault speaks against it */
+	bool waits;
+	const char *waits_for;  /* a domain */
+	bool blind;             /* where its VFs will be is only known once they are made */
+	struct gp_reason reason;
+	/* steps */
+	struct gp_step **steps; /* what the back-end asks for */
+	size_t step_count;
+	size_t last_step; /* number of its last draft: what users of the GPU need; GP_NO_STEP */
+	const char *observe_why;
+};
+
+/* One partition that a VM asks for. */
+struct gp_ask {
+	struct gp_vm_row *vm;
+	uint32_t request;
+	const struct gp_request *want;
+	struct gp_slot *slot; /* NULL: gets none */
+	bool kept;            /* the definition has it already, with the right alias */
+};
+
+/* A change of a persistent definition: remove, add, or replace. */
+struct gp_edit {
+	struct gp_vm_row *vm;
+	struct gp_ask *ask;              /* NULL: release */
+	const struct gp_hostdev *remove; /* NULL: nothing was there */
+	unsigned case_number;
+	struct gp_reason reason;
+	size_t detach_step, attach_step; /* drafts; GP_NO_STEP */
+};
+
+struct gp_vm_row {
+	const struct gp_domain *domain;
+	size_t domain_index;
+	const struct gp_want_vm *want; /* NULL: no file lists it */
+	size_t want_index;
+	bool faulty;
+	bool up; /* anything but off: it may hold devices */
+	struct gp_ask *asks;
+	size_t ask_count;
+	struct gp_edit *edits;
+	size_t edit_count;
+	struct gp_claim **claims; /* its own, on managed and foreign GPUs alike */
+	size_t claim_count;
+	bool unresolved; /* a hostdev of ours names no VF that is known now */
+
+	/* gate */
+	const struct gp_class *class_of; /* whose policy speaks for its bindings; may be NULL */
+	bool live_differs;               /* what is plugged is not what it is to have */
+	bool edits_wait;
+	const char *waits_for;
+	bool stops, starts, restores; /* restores: stopped to be started again */
+	bool clears_mark;
+	unsigned power_case;
+	struct gp_reason stop_reason, start_reason;
+	bool later; /* its edits and its start belong to the second stage */
+	/* steps */
+	size_t stop_step, start_step;
+};
+
+/* A step on its way into a chain. Drafts stand in an order in which they could run one by one. */
+struct gp_draft {
+	struct gp_step step;
+	struct gp_gpu_row *gpu; /* whose step this is: one of gpu, vm */
+	struct gp_vm_row *vm;
+	bool later;
+	size_t *needs; /* numbers of drafts */
+	size_t need_count;
+};
+
+#define GP_NO_STEP SIZE_MAX
+
+struct gp_sheet {
+	const struct gp_desired *desired;
+	const struct gp_observed *observed;
+	struct gp_plan *plan;
+	struct gp_arena *arena; /* the plan's: what is written here may be pointed to by the plan */
+	struct gp_arena *scratch;
+
+	struct gp_gpu_row *gpus; /* order of observed->gpus */
+	struct gp_vm_row *vms;   /* listed ones in order of desired->vms, then others in order of observed->domains */
+	size_t vm_count;
+	struct gp_vm_row **by_domain; /* index: observed->domains; NULL: of no interest */
+	struct gp_vm_row **by_want;   /* index: desired->vms; NULL: not defined here */
+	struct gp_slot **offered;
+	size_t offered_count;
+	struct gp_ask **asks;
+	size_t ask_count;
+	const struct gp_domain *unreadable; /* a domain whose definition could not be read; NULL: none */
+	bool observe_again;
+
+	struct gp_draft *drafts;
+	size_t draft_count;
+};
+
+/* The stages, in the order of the story. */
+void gp_select(struct gp_sheet *sheet);
+void gp_roster(struct gp_sheet *sheet);
+void gp_assign(struct gp_sheet *sheet);
+void gp_report_assignments(struct gp_sheet *sheet);
+void gp_steps(struct gp_sheet *sheet);
+void gp_order(struct gp_sheet *sheet);
+
+/* ---- small questions that several stages ask ---- */
+
+/* Words for diagnostics and reasons; in the plan's arena. */
+const char *gp_sheet_printf(struct gp_sheet *sheet, const char *format, ...) GP_PRINTF(2, 3);
+const char *gp_slot_name(struct gp_sheet *sheet, const struct gp_slot *slot); /* "vf:0000:41:00.0/3" */
+const char *gp_gpu_name(struct gp_sheet *sheet, const struct gp_gpu_row *row); /* "0000:41:00.0" */
+struct gp_diag *gp_sheet_fault(struct gp_sheet *sheet, enum gp_error_kind kind, const char *code, struct gp_mark mark,
+			       const char *format, ...) GP_PRINTF(5, 6);
+
+/* The slot that a hostdev names, or NULL. */
+struct gp_slot *gp_sheet_slot(struct gp_sheet *sheet, const struct gp_hostdev *hostdev);
+/* A hostdev that we must not change: nobody asked us to take it over. */
+bool gp_claim_is_foreign(const struct gp_claim *claim);
+/* A claim of the definition that the VM may go on having: ours, or hand-made and to be adopted. */
+bool gp_claim_is_own(const struct gp_claim *claim);
+bool gp_slot_is_live_for(const struct gp_slot *slot, const struct gp_vm_row *vm);
+/* The row of a VM that has the slot plugged now, other than `vm`; NULL: nobody. */
+struct gp_vm_row *gp_slot_live_holder(const struct gp_slot *slot, const struct gp_vm_row *vm);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "run/join.h"
+
+#include <stdlib.h>
+
+#include "vendor/vendor.h"
+
+/*
+ * All VFs of the host by address: those that exist, and those that would. A domain's hostdev must still be recognised
+ * after a reboot, when its VF is gone. One sorted list, so that the join stays about linear: asking each GPU for each
+ * hostdev would not.
+ */
+struct vf_entry {
+	struct gp_pci_addr addr;
+	uint32_t gpu;
+	uint32_t vf;
+	bool exists;
+};
+
+struct vf_index {
+	struct vf_entry *items;
+	size_t count;
+};
+
+static void vf_index_clear(struct vf_index *index)
+{
+	free(index->items);
+	*index = (struct vf_index){0};
+}
+
+/* What exists goes before what is predicted: a link is a fact. */
+static int compare_entries(const void *left, const void *right)
+{
+	const struct vf_entry *a = left, *b = right;
+	int order = gp_pci_addr_compare(a->addr, b->addr);
+	if (order != 0)
+		return order;
+	if (a->exists != b->exists)
+		return a->exists ? -1 : 1;
+	return a->gpu < b->gpu ? -1 : a->gpu > b->gpu;
+}
+
+static size_t vfs_to_index(const struct gp_gpu *gpu)
+{
+	bool predictable = gpu->vf_offset != 0 || gpu->vf_stride != 0;
+	return gpu->partition_count + (predictable ? gpu->total_vfs : 0);
+}
+
+static void index_gpu(struct vf_index *index, const struct gp_gpu *gpu, uint32_t position)
+{
+	for (size_t i = 0; i < gpu->partition_count; i++) {
+		const struct gp_partition *partition = &gpu->partitions[i];
+		index->items[index->count++] = (struct vf_entry){partition->addr, position, partition->index, true};
+	}
+	/* The links are in ascending order, so that those that exist can be left out while counting. */
+	size_t next = 0;
+	for (uint32_t vf = 0; vfs_to_index(gpu) > gpu->partition_count && vf < gpu->total_vfs; vf++) {
+		while (next < gpu->partition_count && gpu->partitions[next].index < vf)
+			next++;
+		struct gp_pci_addr addr;
+		bool exists = next < gpu->partition_count && gpu->partitions[next].index == vf;
+		if (!exists && gp_gpu_vf_addr(gpu, vf, &addr))
+			index->items[index->count++] = (struct vf_entry){addr, position, vf, false};
+	}
+}
+
+static struct vf_index index_vfs(const struct gp_observed *observed)
+{
+	size_t room = 0;
+	for (size_t i = 0; i < observed->gpu_count; i++)
+		room += vfs_to_index(&observed->gpus[i]);
+	struct vf_index index = {.items = gp_xcalloc(room == 0 ? 1 : room, sizeof(struct vf_entry))};
+	for (size_t i = 0; i < observed->gpu_count; i++)
+		index_gpu(&index, &observed->gpus[i], (uint32_t)i);
+	qsort(index.items, index.count, sizeof(struct vf_entry), compare_entries);
+	return index;
+}
+
+/* The first entry of this address; NULL: no VF of ours. */
+static const struct vf_entry *find_vf(const struct vf_index *index, struct gp_pci_addr addr)
+{
+	size_t low = 0, high = index->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (gp_pci_addr_compare(index->items[middle].addr, addr) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	bool found = low < index->count && gp_pci_addr_compare(index->items[low].addr, addr) == 0;
+	return found ? &index->items[low] : NULL;
+}
+
+static struct gp_partition *partition_at(struct gp_observed *observed, const struct vf_entry *entry)
+{
+	/* gp_gpu_partition() looks, and hands out const; the snapshot under construction is ours to write. */
+	return (struct gp_partition *)gp_gpu_partition(&observed->gpus[entry->gpu], entry->vf);
+}
+
+static void hold(struct gp_observed *observed, struct gp_partition *partition, struct gp_holder holder)
+{
+	*gp_arena_push(observed->arena, partition->holders, partition->holder_count) = holder;
+}
+
+static void join_hostdevs(struct gp_observed *observed, const struct vf_index *index, size_t domain,
+			  enum gp_holder_kind kind)
+{
+	struct gp_domain *holder = &observed->domains[domain];
+	bool live = kind == GP_HOLDER_DOMAIN_LIVE;
+	struct gp_hostdev *hostdevs = live ? holder->live : holder->config;
+	size_t count = live ? holder->live_count : holder->config_count;
+	for (size_t i = 0; i < count; i++) {
+		const struct vf_entry *entry =
+			hostdevs[i].type == GP_HOSTDEV_PCI ? find_vf(index, hostdevs[i].source) : NULL;
+		if (entry == NULL)
+			continue;
+		hostdevs[i].resolved = true;
+		hostdevs[i].gpu = entry->gpu;
+		hostdevs[i].vf = entry->vf;
+		if (entry->exists)
+			hold(observed, partition_at(observed, entry),
+			     (struct gp_holder){.kind = kind, .name = holder->name, .domain = domain, .hostdev = i});
+	}
+}
+
+void gp_join_domains(struct gp_observed *observed)
+{
+	GP_CLEANUP(vf_index_clear) struct vf_index index = index_vfs(observed);
+	for (size_t i = 0; i < observed->domain_count; i++) {
+		join_hostdevs(observed, &index, i, GP_HOLDER_DOMAIN_LIVE);
+		join_hostdevs(observed, &index, i, GP_HOLDER_DOMAIN_CONFIG);
+	}
+}
+
+static bool driver_holds(const struct gp_gpu *gpu, const char *driver)
+{
+	if (driver == NULL || gp_streq(driver, "vfio-pci"))
+		return false;
+	return gpu->backend->idle_driver == NULL || !gpu->backend->idle_driver(driver);
+}
+
+void gp_join_drivers(struct gp_observed *observed)
+{
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		struct gp_gpu *gpu = &observed->gpus[i];
+		for (size_t p = 0; p < gpu->partition_count; p++) {
+			const char *driver = gpu->partitions[p].driver;
+			if (driver_holds(gpu, driver))
+				hold(observed, &gpu->partitions[p],
+				     (struct gp_holder){.kind = GP_HOLDER_DRIVER, .name = driver});
+		}
+	}
+}

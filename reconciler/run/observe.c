@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One snapshot of a host: PCI facts, what the vendors make of them, domains, and who holds what.
+ *
+ * Under-report: what cannot be read becomes unknown, never an error and never "free". Only a host whose PCI devices
+ * cannot even be listed has no snapshot.
+ */
+#include "run/join.h"
+#include "run/reconcile.h"
+#include "vendor/vendor.h"
+
+#include <string.h>
+
+struct addresses {
+	struct gp_pci_addr *items;
+	size_t count;
+};
+
+static void add_literal_addresses(const struct gp_match_term *term, struct gp_arena *arena, struct addresses *out)
+{
+	for (size_t i = 0; i < term->value_count; i++) {
+		struct gp_pci_addr addr;
+		if (gp_pci_addr_parse(term->values[i], &addr) == 0)
+			*gp_arena_push(arena, out->items, out->count) = addr;
+	}
+}
+
+/* The devices that files name by address: that is how a NIC or an NVMe drive comes under management. */
+static struct addresses wanted_addresses(const struct gp_desired *desired, struct gp_arena *arena)
+{
+	struct addresses wanted = {0};
+	for (size_t i = 0; desired != NULL && i < desired->class_count; i++) {
+		const struct gp_match *match = &desired->classes[i].match;
+		for (size_t t = 0; t < match->term_count; t++)
+			if (match->terms[t].key == GP_MATCH_ADDRESS)
+				add_literal_addresses(&match->terms[t], arena, &wanted);
+	}
+	return wanted;
+}
+
+/* What the existing partitions offer, unless the back-end already said so for each of them. */
+static void offer_as_laid_out(struct gp_gpu *gpu)
+{
+	const struct gp_layout *layout = gp_gpu_layout(gpu, (uint32_t)gpu->partition_count);
+	for (size_t i = 0; layout != NULL && i < gpu->partition_count; i++) {
+		static const struct gp_offer nothing_said[GP_RESOURCE_COUNT];
+		struct gp_partition *partition = &gpu->partitions[i];
+		const struct gp_layout_group *group = gp_layout_group_of(layout, partition->index);
+		if (group != NULL && memcmp(partition->offers, nothing_said, sizeof(nothing_said)) == 0)
+			memcpy(partition->offers, group->offers, sizeof(partition->offers));
+	}
+}
+
+static void ask_vendor(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	gpu->backend = gp_vendor_for(gpu);
+	gpu->backend_name = gpu->backend->name;
+	if (gpu->backend->observe(host, arena, gpu, &err) != 0) {
+		gpu->unfit = GP_UNFIT_UNREADABLE;
+		gpu->unfit_why = gp_arena_strdup(arena, err.message);
+		gpu->unfit_remedy = gp_arena_strdup(arena, err.remedy);
+		return;
+	}
+	if (gpu->backend->layouts != NULL && gpu->layout_count == 0)
+		gpu->backend->layouts(gpu, NULL, arena, &gpu->layouts, &gpu->layout_count);
+	offer_as_laid_out(gpu);
+}
+
+static struct gp_source_state unknown_because(struct gp_arena *arena, const char *what, const struct gp_error *err)
+{
+	const char *why = gp_arena_printf(arena, "%s%s%s", what, err->message == NULL ? "" : ": ",
+					  err->message == NULL ? "" : err->message);
+	return (struct gp_source_state){.known = false, .why = why};
+}
+
+/* One definition that cannot be read may name any VF: then nobody knows who holds what. */
+static struct gp_source_state state_of_definitions(const struct gp_observed *observed)
+{
+	for (size_t i = 0; i < observed->domain_count; i++) {
+		const struct gp_domain *domain = &observed->domains[i];
+		if (!domain->config_known || !domain->live_known) {
+			const char *why = domain->unknown_why == NULL ? "unknown reason" : domain->unknown_why;
+			return (struct gp_source_state){
+				.why = gp_arena_printf(observed->arena, "the definition of %s cannot be read: %s",
+						       domain->name, why)};
+		}
+	}
+	return (struct gp_source_state){.known = true};
+}
+
+static void observe_domains(struct gp_host *host, struct gp_observed *observed)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	struct gp_vmm *vmm = gp_host_vmm(host, &err);
+	if (vmm == NULL)
+		observed->domains_state = unknown_because(observed->arena, "no virtual machines can be listed", &err);
+	else if (vmm->ops->observe(vmm, observed, &err) != 0)
+		observed->domains_state = unknown_because(observed->arena, vmm->ops->name, &err);
+	else
+		observed->domains_state = state_of_definitions(observed);
+}
+
+struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *desired, struct gp_error *err)
+{
+	struct gp_observed *observed = gp_observed_new();
+	struct gp_arena *arena = observed->arena;
+	observed->hostname = gp_arena_strdup(arena, gp_host_name(host));
+	observed->kind = gp_host_kind_of(host);
+	observed->root = gp_arena_strdup(arena, gp_host_root(host));
+
+	struct addresses wanted = wanted_addresses(desired, arena);
+	if (gp_host_observe_pci(host, wanted.items, wanted.count, observed, err) != 0) {
+		gp_observed_free(observed);
+		return NULL;
+	}
+	for (size_t i = 0; i < observed->gpu_count; i++)
+		ask_vendor(host, arena, &observed->gpus[i]);
+	observe_domains(host, observed);
+	gp_join_domains(observed);
+	gp_join_drivers(observed);
+	gp_host_observe_vfio(host, observed);
+	return observed;
+}

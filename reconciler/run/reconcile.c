@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The whole story on one page. gp_apply() reads like this:
+ *
+ *	gate     a plan with faults or refusals is not run at all; a plan without steps is done already
+ *	lock     one apply at a time
+ *	confirm  observe and plan again under the lock: what was approved must still be what would be done
+ *	save     the state before, as files that lead back to it
+ *	run      stage by stage; after an `observe again`, what follows must disturb no more than was approved
+ *	verify   observe and plan once more: nothing may differ any more
+ */
+#include "run/reconcile.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "intent/intent.h"
+#include "plan/planner.h"
+#include "run/executor.h"
+#include "run/stale.h"
+
+enum { MOST_STAGES = 4, CHANGES_TO_NAME = 3 };
+
+/* One apply under way. */
+struct apply {
+	struct gp_host *host;
+	const struct gp_desired *desired;
+	const struct gp_observed *observed; /* what the approved plan stands on */
+	const struct gp_plan *approved;
+	const struct gp_apply_options *options;
+	struct gp_outcome *outcome;
+};
+
+/* What the host is now, and what would be done about it. */
+struct look {
+	struct gp_observed *observed;
+	struct gp_plan *plan;
+};
+
+static void look_clear(struct look *look)
+{
+	gp_plan_free(look->plan);
+	gp_observed_free(look->observed);
+	*look = (struct look){0};
+}
+
+static int look_again(const struct apply *apply, struct look *look)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	look->observed = gp_observe(apply->host, apply->desired, &err);
+	if (look->observed == NULL) {
+		gp_diags_add_error(&apply->outcome->diags, "observe", &err);
+		return -1;
+	}
+	look->plan = gp_plan_make(apply->desired, look->observed);
+	return 0;
+}
+
+/* ---- the exit code ---- */
+
+/* A plain failure hides the others; after it a host that moved tells more than a reading that does not agree. */
+static unsigned rank(enum gp_error_kind kind)
+{
+	switch (kind) {
+	case GP_E_NONE:
+		return 0;
+	case GP_E_VERIFY:
+		return 1;
+	case GP_E_REFUSED:
+		return 2;
+	case GP_E_STALE:
+		return 3;
+	default:
+		return 4;
+	}
+}
+
+static enum gp_error_kind worst_of(const struct gp_outcome *outcome)
+{
+	enum gp_error_kind worst = GP_E_NONE;
+	for (size_t i = 0; i < outcome->diags.count; i++) {
+		const struct gp_diag *diag = &outcome->diags.items[i];
+		if (diag->severity == GP_ERROR && rank(diag->error.kind) > rank(worst))
+			worst = diag->error.kind;
+	}
+	/* "Refused" promises that nothing was written. A guard that says no half-way means that the host has moved. */
+	return worst == GP_E_REFUSED && outcome->writes > 0 ? GP_E_STALE : worst;
+}
+
+/* ---- lock, confirm, save ---- */
+
+static int take_lock(const struct apply *apply)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	const struct gp_apply_options *options = apply->options;
+	int lock = gp_host_lock(apply->host, options->lock_wait_ms, options->progress.lock_wait,
+				options->progress.context, &err);
+	if (lock < 0)
+		gp_diags_add_error(&apply->outcome->diags, "locked", &err);
+	return lock;
+}
+
+static int fail_stale(const struct apply *apply, const struct look *now, const char *what, const char *difference)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str facts = {0};
+	struct gp_diag *diag = gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_STALE, "stale-plan",
+					    (struct gp_mark){0}, "%s: %s", what, difference);
+	if (gp_observed_changes(apply->observed, now->observed, CHANGES_TO_NAME, &facts) > 0)
+		gp_error_holder(&diag->error, "%s", gp_str_text(&facts));
+	gp_error_remedy(&diag->error, "review the output of 'gpupart plan' again, then run apply");
+	return -1;
+}
+
+static int confirm(const struct apply *apply, struct look *now)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str difference = {0};
+	if (look_again(apply, now) != 0)
+		return -1;
+	if (gp_plan_verdict(now->plan) != GP_E_NONE) {
+		fail_stale(apply, now, "the host has changed since the plan was made", "the plan would be refused now");
+		gp_diags_append(&apply->outcome->diags, &now->plan->diags);
+		return -1;
+	}
+	if (gp_plan_same_steps(apply->approved, now->plan, &difference))
+		return 0;
+	return fail_stale(apply, now, "the host has changed since the plan was made", gp_str_text(&difference));
+}
+
+static void name_of_save(char *name, size_t size)
+{
+	uint64_t now = gp_clock_unix_ms();
+	time_t seconds = (time_t)(now / 1000);
+	struct tm utc;
+	gmtime_r(&seconds, &utc);
+	snprintf(name, size, "%04d-%02d-%02dT%02d%02d%02d.%03uZ.yaml", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+		 utc.tm_hour, utc.tm_min, utc.tm_sec, (unsigned)(now % 1000));
+}
+
+static int save_state_before(const struct apply *apply, const struct look *now)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	char name[96], *path = NULL;
+	gp_intent_export(now->observed, &text);
+	name_of_save(name, sizeof(name));
+	if (gp_host_save_previous(apply->host, name, gp_str_text(&text), &path, &err) != 0) {
+		gp_error_prefix(&err, "the state before cannot be saved, so nothing was changed");
+		gp_diags_add_error(&apply->outcome->diags, "save-previous", &err);
+		return -1;
+	}
+	apply->outcome->saved_export = path;
+	return 0;
+}
+
+/* ---- run ---- */
+
+static int run_stage(const struct apply *apply, const struct gp_stage *stage, uint32_t number)
+{
+	uint32_t at_once = apply->desired->policy.at_once;
+	struct gp_execution execution = {.at_once = at_once == 0 ? 1 : at_once,
+					 .stage_number = number,
+					 .progress = &apply->options->progress,
+					 .stop = apply->options->stop};
+	return gp_execute_stage(apply->host, stage, &execution, apply->outcome);
+}
+
+/* After an `observe again`: what is to follow now, if it disturbs no more than was approved. */
+static int plan_next_stage(const struct apply *apply, struct look *next)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str more = {0};
+	if (look_again(apply, next) != 0)
+		return -1;
+	if (gp_plan_verdict(next->plan) != GP_E_NONE) {
+		gp_diags_append(&apply->outcome->diags, &next->plan->diags);
+		return -1;
+	}
+	if (!gp_plan_within(next->plan, apply->approved, &more))
+		return fail_stale(apply, next, "what follows would disturb more than was approved", gp_str_text(&more));
+	if (apply->options->progress.stage != NULL)
+		apply->options->progress.stage(apply->options->progress.context, next->plan);
+	return 0;
+}
+
+/* Where the run stands: which plan, and its next stage. */
+struct position {
+	const struct gp_plan *plan;
+	size_t stage;
+	uint32_t number; /* of stages begun */
+};
+
+static void skip_the_rest(const struct apply *apply, struct position at)
+{
+	for (; at.stage < at.plan->stage_count; at.stage++)
+		gp_skip_stage(&at.plan->stages[at.stage], ++at.number, apply->outcome);
+}
+
+static int fail_unsettled(const struct apply *apply)
+{
+	gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_INTERNAL, "unsettled", (struct gp_mark){0},
+		     "after %d stages there is still something to find out", MOST_STAGES);
+	return -1;
+}
+
+static int fail_interrupted(const struct apply *apply)
+{
+	gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_BUSY, "interrupted", (struct gp_mark){0},
+		     "interrupted: what was under way is finished, the next stage was not begun");
+	return -1;
+}
+
+/* Goes on to what follows the stage `done`, if anything may. */
+static int step_forward(const struct apply *apply, const struct gp_stage *done, struct look *next, struct position *at)
+{
+	at->stage++;
+	if (done->observe_why == NULL && at->stage == at->plan->stage_count)
+		return 0;
+	if (apply->options->stop != NULL && *apply->options->stop != 0)
+		return fail_interrupted(apply);
+	if (at->number == MOST_STAGES)
+		return fail_unsettled(apply);
+	if (done->observe_why == NULL)
+		return 0;
+	if (plan_next_stage(apply, next) != 0)
+		return -1;
+	*at = (struct position){.plan = next->plan, .number = at->number};
+	return 0;
+}
+
+static int run_stages(const struct apply *apply)
+{
+	struct look looks[MOST_STAGES] = {0}; /* kept to the end: steps of a stage are told of by pointer */
+	struct position at = {.plan = apply->approved};
+	int result = 0;
+	while (result == 0 && at.stage < at.plan->stage_count) {
+		const struct gp_stage *stage = &at.plan->stages[at.stage];
+		result = run_stage(apply, stage, ++at.number);
+		if (result != 0)
+			at.stage++; /* all of it is accounted for */
+		else if ((result = step_forward(apply, stage, &looks[at.number - 1], &at)) != 0)
+			gp_restore_stage(apply->host, stage, apply->outcome);
+	}
+	if (result != 0)
+		skip_the_rest(apply, at);
+	for (size_t i = 0; i < MOST_STAGES; i++)
+		look_clear(&looks[i]);
+	return result;
+}
+
+/* ---- verify ---- */
+
+static void tell_what_differs(const struct apply *apply, const struct gp_stage *stage)
+{
+	for (size_t c = 0; c < stage->chain_count; c++)
+		for (size_t s = 0; s < stage->chains[c].step_count; s++) {
+			static const struct gp_render_options plainly = {.utf8 = true};
+			GP_CLEANUP(gp_str_clear) struct gp_str line = {0};
+			const struct gp_step *step = &stage->chains[c].steps[s];
+			gp_step_render(step, plainly, &line);
+			gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_VERIFY, "read-back", step->reason.mark,
+				     "applied, but on reading back this is still to be done: %s", gp_str_text(&line));
+		}
+}
+
+static void tell_what_is_refused(const struct apply *apply, struct gp_plan *plan)
+{
+	for (size_t i = 0; i < plan->diags.count; i++)
+		if (plan->diags.items[i].severity == GP_ERROR)
+			plan->diags.items[i].error.kind = GP_E_VERIFY;
+	gp_diags_append(&apply->outcome->diags, &plan->diags);
+}
+
+/* Success is a read-back, never a write that returned. */
+static void verify(const struct apply *apply)
+{
+	GP_CLEANUP(look_clear) struct look after = {0};
+	if (look_again(apply, &after) != 0)
+		return;
+	if (gp_plan_verdict(after.plan) != GP_E_NONE)
+		tell_what_is_refused(apply, after.plan);
+	for (size_t i = 0; i < after.plan->stage_count; i++)
+		tell_what_differs(apply, &after.plan->stages[i]);
+	apply->outcome->verified = apply->outcome->diags.error_count == 0;
+}
+
+/* ---- the story ---- */
+
+static void run_locked(const struct apply *apply)
+{
+	GP_CLEANUP(look_clear) struct look now = {0};
+	if (confirm(apply, &now) != 0 || save_state_before(apply, &now) != 0)
+		skip_the_rest(apply, (struct position){.plan = apply->approved});
+	else if (run_stages(apply) == 0)
+		verify(apply);
+}
+
+enum gp_error_kind gp_apply(struct gp_host *host, const struct gp_desired *desired, const struct gp_observed *observed,
+			    const struct gp_plan *plan, const struct gp_apply_options *options,
+			    struct gp_outcome *outcome)
+{
+	struct apply apply = {.host = host,
+			      .desired = desired,
+			      .observed = observed,
+			      .approved = plan,
+			      .options = options,
+			      .outcome = outcome};
+	if (gp_plan_verdict(plan) != GP_E_NONE)
+		return gp_plan_verdict(plan);
+	if (!gp_plan_has_changes(plan)) {
+		outcome->verified = true; /* the plan itself is the reading that agrees */
+		return GP_E_NONE;
+	}
+	gp_autoclose int lock = take_lock(&apply);
+	if (lock < 0)
+		skip_the_rest(&apply, (struct position){.plan = plan});
+	else
+		run_locked(&apply);
+	return worst_of(outcome);
+}

@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan_builders.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "intent/intent.h"
+
+enum { OFFSET = 16, GIB_SHIFT = 30, LONG_UP_MS = 3600 * 1000, FRESH_MS = 10 * 1000, WORDS = 16 };
+
+_Noreturn static void give_up(const char *what, const char *word)
+{
+	fprintf(stderr, "plan_builders: %s: '%s'\n", what, word);
+	exit(2);
+}
+
+static unsigned hex(const char *word)
+{
+	return (unsigned)strtoul(word, NULL, 16);
+}
+static uint32_t number(const char *word)
+{
+	return (uint32_t)strtoul(word, NULL, 10);
+}
+
+static void copy_word(char *to, size_t size, const char *from)
+{
+	if (strlen(from) >= size)
+		give_up("too long", from);
+	memcpy(to, from, strlen(from) + 1);
+}
+
+/* ---- reading ---- */
+
+static void read_gpu(struct scene *scene, char **words, size_t count)
+{
+	struct scene_gpu *gpu = &scene->gpus[scene->gpu_count++];
+
+	if (count < 4 || scene->gpu_count > SCENE_GPUS)
+		give_up("gpu BUS TOTAL VFS", words[0]);
+	*gpu = (struct scene_gpu){.bus = hex(words[1]), .total = number(words[2]), .vfs = number(words[3]), .vendor = 0x8086};
+	copy_word(gpu->model, sizeof(gpu->model), "Flex");
+	for (size_t i = 4; i < count; i++) {
+		if (gp_starts_with(words[i], "vram="))
+			gpu->vram = (uint64_t)number(words[i] + 5) << GIB_SHIFT;
+		else if (gp_starts_with(words[i], "vendor="))
+			gpu->vendor = (uint16_t)hex(words[i] + 7);
+		else if (gp_starts_with(words[i], "model="))
+			copy_word(gpu->model, sizeof(gpu->model), words[i] + 6);
+		else if (gp_streq(words[i], "blind"))
+			gpu->blind = true;
+		else if (gp_streq(words[i], "named"))
+			gpu->named = true;
+		else if (gp_streq(words[i], "unfit"))
+			gpu->unfit = GP_UNFIT_NO_DRIVER;
+		else if (gp_streq(words[i], "transition"))
+			gpu->unfit = GP_UNFIT_TRANSITION;
+		else
+			give_up("flag of a gpu", words[i]);
+	}
+}
+
+static struct scene_hostdev read_hostdev(char *text)
+{
+	struct scene_hostdev hostdev = {.known = true};
+	char *at = strchr(text, '@'), *slash = at ? strchr(at, '/') : NULL, *dot = strchr(text, '.');
+
+	if (!slash)
+		give_up("hostdev", text);
+	*at = *slash = '\0';
+	hostdev.ours = !gp_streq(text, "hand");
+	if (hostdev.ours && dot) {
+		*dot = '\0';
+		snprintf(hostdev.alias, sizeof(hostdev.alias), "ua-gpupart-%s-%s", text, dot + 1);
+	}
+	hostdev.known = at[1] != '?';
+	hostdev.bus = hostdev.known ? hex(at + 1) : 0;
+	hostdev.index = number(slash + 1);
+	snprintf(hostdev.guest, sizeof(hostdev.guest), "<address slot='%u'/>", hostdev.index);
+	return hostdev;
+}
+
+static enum gp_domain_state read_state(const char *word, struct scene_vm *vm)
+{
+	static const struct {
+		const char *word;
+		enum gp_domain_state state;
+	} states[] = {{"run", GP_DOMAIN_RUNNING}, {"off", GP_DOMAIN_OFF},       {"pause", GP_DOMAIN_PAUSED},
+		      {"saved", GP_DOMAIN_OFF},   {"stop", GP_DOMAIN_STOPPING}, {"crash", GP_DOMAIN_CRASHED}};
+
+	vm->saved = gp_streq(word, "saved");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (gp_streq(states[i].word, word))
+			return states[i].state;
+	}
+	give_up("state", word);
+}
+
+static void read_vm(struct scene *scene, char **words, size_t count)
+{
+	struct scene_vm *vm = &scene->vms[scene->vm_count++];
+
+	if (count < 3 || scene->vm_count > SCENE_VMS)
+		give_up("vm NAME STATE", words[0]);
+	*vm = (struct scene_vm){0};
+	copy_word(vm->name, sizeof(vm->name), words[1]);
+	vm->state = read_state(words[2], vm);
+	for (size_t i = 3; i < count; i++) {
+		char place = words[i][0];
+
+		if (words[i][1] == ':' && strchr("clb", place)) {
+			struct scene_hostdev hostdev = read_hostdev(words[i] + 2);
+
+			if (place != 'l')
+				vm->config[vm->config_count++] = hostdev;
+			if (place != 'c')
+				vm->live[vm->live_count++] = hostdev;
+		} else if (gp_streq(words[i], "transient")) {
+			vm->transient = true;
+		} else if (gp_streq(words[i], "mark")) {
+			vm->mark = true;
+		} else if (gp_streq(words[i], "fresh")) {
+			vm->fresh = true;
+		} else if (gp_streq(words[i], "external")) {
+			vm->external = true;
+		} else if (gp_streq(words[i], "unreadable")) {
+			vm->unreadable = true;
+		} else {
+			give_up("flag of a vm", words[i]);
+		}
+	}
+}
+
+static void read_holder(struct scene *scene, char **words, size_t count)
+{
+	struct scene_holder *holder = &scene->holders[scene->holder_count++];
+
+	if (count < 4 || scene->holder_count > SCENE_HOLDERS)
+		give_up("driver|vfio BUS INDEX NAME", words[0]);
+	*holder = (struct scene_holder){.kind = gp_streq(words[0], "vfio") ? GP_HOLDER_VFIO : GP_HOLDER_DRIVER,
+					.bus = hex(words[1]),
+					.index = number(words[2]),
+					.pid = count > 4 ? number(words[4]) : 0};
+	copy_word(holder->name, sizeof(holder->name), words[3]);
+}
+
+static void read_line(struct scene *scene, char *line)
+{
+	char *words[WORDS], *rest = NULL;
+	size_t count = 0;
+
+	for (char *word = strtok_r(line, " ", &rest); word && count < WORDS; word = strtok_r(NULL, " ", &rest))
+		words[count++] = word;
+	if (count == 0)
+		return;
+	if (gp_streq(words[0], "gpu"))
+		read_gpu(scene, words, count);
+	else if (gp_streq(words[0], "vm"))
+		read_vm(scene, words, count);
+	else if (gp_streq(words[0], "driver") || gp_streq(words[0], "vfio"))
+		read_holder(scene, words, count);
+	else if (gp_streq(words[0], "nolibvirt"))
+		scene->no_libvirt = true;
+	else if (gp_streq(words[0], "noproc"))
+		scene->no_proc = true;
+	else
+		give_up("line", words[0]);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct scene_vm *)a)->name, ((const struct scene_vm *)b)->name);
+}
+
+void scene_read(struct scene *scene, const char *text)
+{
+	gp_autofree char *copy = gp_xstrdup(text);
+	char *rest = NULL;
+
+	for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		read_line(scene, line);
+	qsort(scene->vms, scene->vm_count, sizeof(scene->vms[0]), by_name);
+}
+
+/* ---- the tests' own back-end ---- */
+
+static void offer(const struct gp_gpu *gpu, uint32_t count, struct gp_offer offers[GP_RESOURCE_COUNT])
+{
+	for (int r = 0; r < GP_RESOURCE_COUNT; r++)
+		offers[r] = (struct gp_offer){.hold = GP_HOLD_ADMISSION, .has_share = true, .share = 1000000 / count};
+	if (gpu->vram_bytes)
+		offers[GP_VRAM] = (struct gp_offer){
+			.hold = GP_HOLD_HARDWARE, .has_bytes = true, .bytes = gpu->vram_bytes / count};
+	else
+		offers[GP_VRAM] = (struct gp_offer){.hold = GP_HOLD_NOT_EXPRESSIBLE};
+}
+
+static void layouts(const struct gp_gpu *gpu, const struct gp_class *class_of, struct gp_arena *arena,
+		    struct gp_layout **out, size_t *count)
+{
+	(void)class_of;
+	*count = gpu->total_vfs;
+	*out = gp_arena_array_of(arena, struct gp_layout, *count);
+	for (uint32_t i = 0; i < *count; i++) {
+		struct gp_layout_group *group = gp_arena_new_of(arena, struct gp_layout_group);
+
+		group->count = i + 1;
+		offer(gpu, i + 1, group->offers);
+		(*out)[i] = (struct gp_layout){i + 1, group, 1};
+	}
+}
+
+static bool check(const struct gp_class *class_of, const struct gp_gpu *gpu, struct gp_diags *diags)
+{
+	bool lacks = class_of->partitions == GP_PARTITIONS_AUTO || class_of->partitions == GP_PARTITIONS_LIST;
+
+	(void)gpu;
+	if (lacks)
+		gp_diags_add(diags, GP_ERROR, GP_E_INPUT, "needs-backend", class_of->partitions_mark,
+			     "needs another back-end");
+	return lacks;
+}
+
+static void push_write(struct gp_step_sink *sink, uint32_t from, uint32_t to)
+{
+	struct gp_step *step = sink->push(sink, GP_STEP_WRITE);
+	char addr[GP_PCI_ADDR_SIZE];
+
+	step->device = gp_arena_strdup(sink->arena, gp_pci_addr_format(sink->delta->gpu->addr, addr));
+	step->attribute = "sriov_numvfs";
+	step->before = gp_arena_printf(sink->arena, "%u", from);
+	step->after = gp_arena_printf(sink->arena, "%u", to);
+	step->what = to ? gp_arena_printf(sink->arena, "enable %u VFs", to)
+			: gp_arena_printf(sink->arena, "disable all %u VFs", from);
+	if (to == 0)
+		step->disruption = GP_DISRUPTS_PARTITION;
+}
+
+static void steps(const struct gp_delta *delta, struct gp_step_sink *sink)
+{
+	if (delta->from)
+		push_write(sink, delta->from, 0);
+	if (delta->to)
+		push_write(sink, 0, delta->to);
+}
+
+static void steps_and_look(const struct gp_delta *delta, struct gp_step_sink *sink)
+{
+	steps(delta, sink);
+	if (delta->to)
+		sink->observe_why = "the framework shows only once VFs are there";
+}
+
+static void device(const struct gp_gpu *gpu, uint32_t index, struct gp_hostdev *out)
+{
+	(void)gpu;
+	(void)index;
+	out->type = GP_HOSTDEV_PCI;
+	out->managed = true;
+}
+
+const struct gp_vendor scene_vendor = {
+	.name = "scene", .layouts = layouts, .check = check, .steps = steps, .device = device};
+const struct gp_vendor scene_vendor_looks_again = {
+	.name = "looks-again", .layouts = layouts, .check = check, .steps = steps_and_look, .device = device};
+
+/* ---- observing ---- */
+
+static void observe_gpu(struct gp_observed *observed, const struct scene *scene, const struct scene_gpu *from)
+{
+	struct gp_gpu *gpu = gp_arena_push(observed->arena, observed->gpus, observed->gpu_count);
+
+	gpu->addr = (struct gp_pci_addr){0, (uint8_t)from->bus, 0, 0};
+	gpu->vendor = from->vendor;
+	gpu->vendor_name = "Intel";
+	gpu->model = gp_arena_strdup(observed->arena, from->model);
+	gpu->driver = "xe";
+	gpu->numa_node = -1;
+	gpu->backend = scene->vendor ? scene->vendor : &scene_vendor;
+	gpu->unfit = from->unfit;
+	gpu->unfit_why = from->unfit == GP_UNFIT_TRANSITION ? "somebody is enabling or disabling its VFs"
+			 : from->unfit			    ? "no driver is bound to it"
+							    : NULL;
+	gpu->unfit_remedy = from->unfit ? "wait, or bind its driver" : NULL;
+	gpu->named_only = from->named;
+	gpu->sriov = true;
+	gpu->total_vfs = from->total;
+	gpu->num_vfs = from->vfs;
+	gpu->capability_known = true;
+	gpu->vf_enable = from->vfs > 0;
+	gpu->cap_num_vfs = from->vfs;
+	gpu->vf_offset = from->blind && from->vfs == 0 ? 0 : OFFSET;
+	gpu->vf_stride = from->blind && from->vfs == 0 ? 0 : 1;
+	gpu->vram_bytes = from->vram;
+	gpu->backend->layouts(gpu, NULL, observed->arena, &gpu->layouts, &gpu->layout_count);
+	for (uint32_t i = 0; i < from->vfs; i++) {
+		struct gp_partition *partition = gp_arena_push(observed->arena, gpu->partitions, gpu->partition_count);
+
+		partition->index = i;
+		partition->addr = gp_pci_addr_from_rid(0, (uint32_t)(from->bus << 8) + OFFSET + i);
+		offer(gpu, from->vfs, partition->offers);
+	}
+}
+
+static size_t gpu_at(const struct scene *scene, unsigned bus)
+{
+	for (size_t g = 0; g < scene->gpu_count; g++) {
+		if (scene->gpus[g].bus == bus)
+			return g;
+	}
+	give_up("no gpu at this bus", "");
+}
+
+static struct gp_hostdev observe_hostdev(struct gp_observed *observed, const struct scene *scene,
+					 const struct scene_hostdev *from)
+{
+	struct gp_hostdev hostdev = {.type = GP_HOSTDEV_PCI, .managed = true, .ours = from->ours};
+
+	hostdev.alias = from->ours ? gp_arena_strdup(observed->arena, from->alias) : NULL;
+	hostdev.guest_xml = gp_arena_strdup(observed->arena, from->guest);
+	if (from->known) {
+		const struct scene_gpu *gpu = &scene->gpus[gpu_at(scene, from->bus)];
+
+		hostdev.source = gp_pci_addr_from_rid(0, (uint32_t)(from->bus << 8) + OFFSET + from->index);
+		hostdev.resolved = !(gpu->blind && gpu->vfs == 0);
+		hostdev.gpu = gpu_at(scene, from->bus);
+		hostdev.vf = from->index;
+	} else {
+		hostdev.source = (struct gp_pci_addr){0, 0xEE, (uint8_t)from->index, 0};
+	}
+	return hostdev;
+}
+
+static struct gp_partition *partition_of(struct gp_observed *observed, size_t gpu, uint32_t index)
+{
+	return index < observed->gpus[gpu].partition_count ? &observed->gpus[gpu].partitions[index] : NULL;
+}
+
+static void hold(struct gp_observed *observed, struct gp_partition *partition, struct gp_holder holder)
+{
+	if (partition)
+		*gp_arena_push(observed->arena, partition->holders, partition->holder_count) = holder;
+}
+
+static void observe_vm(struct gp_observed *observed, const struct scene *scene, const struct scene_vm *from)
+{
+	struct gp_domain *vm = gp_arena_push(observed->arena, observed->domains, observed->domain_count);
+
+	vm->name = gp_arena_strdup(observed->arena, from->name);
+	memcpy(vm->uuid.bytes, from->name, strlen(from->name) < 16 ? strlen(from->name) : 16);
+	vm->state = from->state;
+	vm->persistent = !from->transient;
+	vm->managed_save = from->saved;
+	vm->external = from->external ? "pacemaker" : NULL;
+	vm->to_start = from->mark;
+	vm->running_ms = from->fresh ? FRESH_MS : LONG_UP_MS;
+	vm->config_known = vm->live_known = !from->unreadable;
+	vm->unknown_why = from->unreadable ? "its XML does not parse" : NULL;
+	for (size_t i = 0; i < from->config_count; i++)
+		*gp_arena_push(observed->arena, vm->config, vm->config_count) =
+			observe_hostdev(observed, scene, &from->config[i]);
+	for (size_t i = 0; i < from->live_count; i++) {
+		struct gp_hostdev live = observe_hostdev(observed, scene, &from->live[i]);
+
+		*gp_arena_push(observed->arena, vm->live, vm->live_count) = live;
+		if (!live.resolved)
+			continue;
+		hold(observed, partition_of(observed, live.gpu, live.vf),
+		     (struct gp_holder){.kind = GP_HOLDER_DOMAIN_LIVE, .name = vm->name});
+		hold(observed, partition_of(observed, live.gpu, live.vf),
+		     (struct gp_holder){.kind = GP_HOLDER_VFIO, .name = "qemu-system-x86", .pid = 100});
+	}
+}
+
+struct gp_observed *scene_observe(const struct scene *scene)
+{
+	struct gp_observed *observed = gp_observed_new();
+
+	observed->hostname = "gpu-01";
+	observed->kind = GP_HOST_SIMULATED;
+	observed->root = "/sim";
+	observed->domains_state.known = !scene->no_libvirt;
+	observed->domains_state.why = scene->no_libvirt ? "libvirt does not answer" : NULL;
+	observed->vfio_state.known = !scene->no_proc;
+	observed->vfio_state.why = scene->no_proc ? "/proc/1/fd: Permission denied" : NULL;
+	for (size_t g = 0; g < scene->gpu_count; g++)
+		observe_gpu(observed, scene, &scene->gpus[g]);
+	for (size_t v = 0; v < scene->vm_count && !scene->no_libvirt; v++)
+		observe_vm(observed, scene, &scene->vms[v]);
+	for (size_t h = 0; h < scene->holder_count; h++) {
+		const struct scene_holder *holder = &scene->holders[h];
+
+		hold(observed, partition_of(observed, gpu_at(scene, holder->bus), holder->index),
+		     (struct gp_holder){.kind = holder->kind,
+					.name = gp_arena_strdup(observed->arena, holder->name),
+					.pid = holder->pid});
+	}
+	return observed;
+}
+
+/* ---- carrying out ---- */
+
+static struct scene_vm *vm_named(struct scene *scene, const char *name)
+{
+	for (size_t v = 0; v < scene->vm_count; v++) {
+		if (gp_streq(scene->vms[v].name, name))
+			return &scene->vms[v];
+	}
+	give_up("no such vm", name);
+}
+
+static bool plugged_anywhere(const struct scene *scene, unsigned bus)
+{
+	for (size_t v = 0; v < scene->vm_count; v++) {
+		for (size_t i = 0; i < scene->vms[v].live_count; i++) {
+			if (scene->vms[v].live[i].known && scene->vms[v].live[i].bus == bus)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool apply_write(struct scene *scene, const struct gp_step *step, struct gp_str *why)
+{
+	struct scene_gpu *gpu = &scene->gpus[gpu_at(scene, step->pf.bus)];
+
+	if (!gp_streq(step->attribute, "sriov_numvfs"))
+		return true;
+	if (number(step->before) != gpu->vfs)
+		gp_str_printf(why, "numvfs is %u, not %s", gpu->vfs, step->before);
+	else if (gpu->vfs && number(step->after) && gpu->vfs != number(step->after))
+		gp_str_add(why, "EBUSY");
+	else if (number(step->after) > gpu->total)
+		gp_str_add(why, "ERANGE");
+	else if (number(step->after) == 0 && plugged_anywhere(scene, gpu->bus))
+		gp_str_add(why, "a running VM would lose its device");
+	else if (number(step->after) == 0 && step->guard != GP_GUARD_UNHELD)
+		gp_str_add(why, "not guarded");
+	gpu->vfs = number(step->after);
+	return why->length == 0;
+}
+
+static bool apply_detach(struct scene_vm *vm, const struct gp_step *step, struct gp_str *why)
+{
+	for (size_t i = 0; i < vm->config_count; i++) {
+		const char *alias = step->hostdev.alias ? step->hostdev.alias : "";
+
+		if (!gp_streq(vm->config[i].ours ? vm->config[i].alias : "", alias))
+			continue;
+		if (!vm->config[i].ours && (vm->config[i].bus != step->hostdev.source.bus ||
+					    vm->config[i].index != step->hostdev.vf))
+			continue;
+		memmove(&vm->config[i], &vm->config[i + 1], (vm->config_count - i - 1) * sizeof(vm->config[0]));
+		vm->config_count--;
+		return true;
+	}
+	gp_str_printf(why, "%s has no such hostdev", vm->name);
+	return false;
+}
+
+static bool apply_attach(struct scene *scene, struct scene_vm *vm, const struct gp_step *step, struct gp_str *why)
+{
+	struct scene_hostdev *hostdev = &vm->config[vm->config_count];
+	struct gp_vf_ref vf;
+
+	if (gp_vf_ref_parse(step->source, &vf) != 0 || vf.index >= scene->gpus[gpu_at(scene, vf.pf.bus)].vfs) {
+		gp_str_printf(why, "%s does not exist", step->source);
+		return false;
+	}
+	for (size_t i = 0; i < vm->config_count; i++) {
+		if (gp_streq(vm->config[i].alias, step->hostdev.alias)) {
+			gp_str_add(why, "the alias is there already");
+			return false;
+		}
+	}
+	*hostdev = (struct scene_hostdev){.ours = true, .known = true, .bus = vf.pf.bus, .index = vf.index};
+	copy_word(hostdev->alias, sizeof(hostdev->alias), step->hostdev.alias);
+	copy_word(hostdev->guest, sizeof(hostdev->guest), step->hostdev.guest_xml);
+	vm->config_count++;
+	return true;
+}
+
+static bool apply_start(struct scene *scene, struct scene_vm *vm, struct gp_str *why)
+{
+	for (size_t i = 0; i < vm->config_count; i++) {
+		const struct scene_hostdev *mine = &vm->config[i];
+
+		if (!mine->known || mine->index >= scene->gpus[gpu_at(scene, mine->bus)].vfs)
+			gp_str_printf(why, "%s cannot start: its VF does not exist", vm->name);
+		for (size_t v = 0; v < scene->vm_count; v++) {
+			for (size_t l = 0; l < scene->vms[v].live_count; l++) {
+				const struct scene_hostdev *other = &scene->vms[v].live[l];
+
+				if (other->known && other->bus == mine->bus && other->index == mine->index)
+					gp_str_printf(why, "%s cannot start: its VF is in use", vm->name);
+			}
+		}
+	}
+	vm->state = GP_DOMAIN_RUNNING;
+	memcpy(vm->live, vm->config, sizeof(vm->live));
+	vm->live_count = vm->config_count;
+	return why->length == 0;
+}
+
+static bool apply_step(struct scene *scene, const struct gp_step *step, struct gp_str *why)
+{
+	struct scene_vm *vm = step->base == GP_BASE_DOMAIN ? vm_named(scene, step->device) : NULL;
+
+	if (vm && step->guard == GP_GUARD_OFF && vm->state == GP_DOMAIN_RUNNING) {
+		gp_str_printf(why, "%s is running", vm->name);
+		return false;
+	}
+	switch (step->kind) {
+	case GP_STEP_WRITE:
+		return apply_write(scene, step, why);
+	case GP_STEP_DETACH:
+		return apply_detach(vm, step, why);
+	case GP_STEP_ATTACH:
+		return apply_attach(scene, vm, step, why);
+	case GP_STEP_START:
+		return apply_start(scene, vm, why);
+	case GP_STEP_STOP:
+		vm->state = GP_DOMAIN_OFF;
+		vm->live_count = 0;
+		return true;
+	case GP_STEP_MARK:
+		vm->mark = gp_streq(step->after, GP_MARK_TO_START);
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool needs_are_done(const struct gp_chain *chain, size_t index, struct gp_str *why)
+{
+	for (size_t n = 0; n < chain->steps[index].need_count; n++) {
+		bool found = false;
+
+		for (size_t before = 0; before < index; before++)
+			found = found || chain->steps[before].id == chain->steps[index].needs[n];
+		if (!found)
+			gp_str_printf(why, "step %u needs %u, which does not stand before it", chain->steps[index].id,
+				      chain->steps[index].needs[n]);
+	}
+	return why->length == 0;
+}
+
+bool scene_apply(struct scene *scene, const struct gp_stage *stage, struct gp_str *why)
+{
+	for (size_t c = 0; c < stage->chain_count; c++) {
+		for (size_t s = 0; s < stage->chains[c].step_count; s++) {
+			if (!needs_are_done(&stage->chains[c], s, why) ||
+			    !apply_step(scene, &stage->chains[c].steps[s], why))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* ---- wanting ---- */
+
+struct gp_desired *want_text(const char *yaml)
+{
+	GP_CLEANUP(gp_diags_clear) struct gp_diags diags = {0};
+	struct gp_desired *desired = gp_intent_load_text("want.yaml", yaml, strlen(yaml), "gpu-01", &diags);
+
+	if (diags.error_count) {
+		GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+
+		gp_diags_render(&diags, &text, false);
+		give_up("the wish does not parse", gp_str_text(&text));
+	}
+	return desired;
+}
+
+/* ---- the digest ---- */
+
+static void add_place(const char *vf, struct gp_str *out)
+{
+	struct gp_vf_ref ref;
+
+	if (gp_vf_ref_parse(vf, &ref) == 0)
+		gp_str_printf(out, "%x/%u", ref.pf.bus, ref.index);
+	else
+		gp_str_add(out, "?");
+}
+
+static void digest_step(const struct gp_step *step, struct gp_str *out)
+{
+	switch (step->kind) {
+	case GP_STEP_WRITE:
+		gp_str_printf(out, "%x %s>%s", step->pf.bus, step->before, step->after);
+		break;
+	case GP_STEP_DETACH:
+		gp_str_printf(out, "detach %s ", step->device);
+		add_place(step->before, out);
+		break;
+	case GP_STEP_ATTACH:
+		gp_str_printf(out, "attach %s ", step->device);
+		add_place(step->source, out);
+		break;
+	case GP_STEP_MARK:
+		gp_str_printf(out, "%s %s", step->after ? "mark" : "unmark", step->device);
+		break;
+	case GP_STEP_STOP:
+		gp_str_printf(out, "stop %s", step->device);
+		break;
+	case GP_STEP_START:
+		gp_str_printf(out, "start %s", step->device);
+		break;
+	default:
+		gp_str_printf(out, "other %s", step->device);
+	}
+}
+
+static void digest_chains(const struct gp_stage *stage, struct gp_str *out)
+{
+	for (size_t c = 0; c < stage->chain_count; c++) {
+		for (size_t s = 0; s < stage->chains[c].step_count; s++) {
+			gp_str_add(out, s ? ", " : c ? " | " : "");
+			digest_step(&stage->chains[c].steps[s], out);
+		}
+	}
+}
+
+void plan_digest(const struct gp_plan *plan, struct gp_str *out)
+{
+	for (size_t s = 0; s < plan->stage_count; s++) {
+		gp_str_add(out, s ? " || " : "");
+		digest_chains(&plan->stages[s], out);
+	}
+	for (size_t w = 0; w < plan->waiting_count; w++)
+		gp_str_printf(out, "%s%s", w ? " " : "; wait: ",
+			      plan->waiting[w].for_domain ? plan->waiting[w].for_domain : "-");
+	for (size_t d = 0, n = 0; d < plan->diags.count; d++) {
+		if (plan->diags.items[d].severity == GP_ERROR)
+			gp_str_printf(out, "%s%s", n++ ? " " : "; error: ", plan->diags.items[d].code);
+	}
+}

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Domain XML: what is read, what survives an edit, and what is not let through. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/domain_xml.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define HEAD                                                                                                           \
+	"<domain type='kvm'>\n"                                                                                        \
+	"  <name>cad-01</name>\n"                                                                                      \
+	"  <uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid>\n"
+#define DEVICES(devices) HEAD "  <devices>\n" devices "  </devices>\n</domain>\n"
+#define OURS                                                                                                           \
+	"    <hostdev mode='subsystem' type='pci' managed='yes'>\n"                                                    \
+	"      <driver name='vfio'/>\n"                                                                                \
+	"      <source>\n"                                                                                             \
+	"        <address domain='0x0000' bus='0x41' slot='0x02' function='0x3'/>\n"                                   \
+	"      </source>\n"                                                                                            \
+	"      <alias name='ua-gpupart-0-vdi'/>\n"                                                                     \
+	"      <rom bar='off' file='/a &amp; b'/>\n"                                                                   \
+	"      <address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>\n"                          \
+	"    </hostdev>\n"
+#define GUEST_SIDE                                                                                                     \
+	"<driver name=\"vfio\"/><rom bar=\"off\" file=\"/a &amp; b\"/>"                                                \
+	"<address type=\"pci\" domain=\"0x0000\" bus=\"0x03\" slot=\"0x00\" function=\"0x0\"/>"
+#define FOREIGN                                                                                                        \
+	"    <hostdev mode='subsystem' type='pci' managed='no'>\n"                                                     \
+	"      <source><address domain='0x0000' bus='0x05' slot='0x00' function='0x0'/></source>\n"                    \
+	"    </hostdev>\n"
+
+static struct gp_arena *arena;
+static struct gp_error err;
+
+static void setup(void)
+{
+	arena = gp_arena_new();
+}
+static void teardown(void)
+{
+	gp_arena_free(arena);
+	gp_error_clear(&err);
+}
+
+static struct gp_domain_xml parsed(const char *xml)
+{
+	struct gp_domain_xml out;
+	int rc = gp_domain_xml_parse(xml, strlen(xml), arena, &out, &err);
+	ck_assert_msg(rc == 0, "%s", err.message);
+	return out;
+}
+
+static void refused(const char *xml, const char *why)
+{
+	struct gp_domain_xml out;
+	ck_assert_msg(gp_domain_xml_parse(xml, strlen(xml), arena, &out, &err) == -1, "let through: %.200s", xml);
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+	ck_assert_msg(strstr(err.message, why) != NULL, "\"%s\" lacks \"%s\"", err.message, why);
+	ck_assert_ptr_null(strchr(err.message, '\n'));
+	gp_error_clear(&err);
+}
+
+static void ck_source(const struct gp_hostdev *hostdev, const char *expected)
+{
+	char text[GP_PCI_ADDR_SIZE];
+	ck_assert_str_eq(gp_pci_addr_format(hostdev->source, text), expected);
+}
+
+static struct gp_hostdev pci_at(const char *address)
+{
+	struct gp_hostdev hostdev = {.type = GP_HOSTDEV_PCI, .managed = true, .guest_xml = ""};
+	ck_assert_int_eq(gp_pci_addr_parse(address, &hostdev.source), 0);
+	return hostdev;
+}
+
+/* ---- reading ---- */
+
+START_TEST(a_hostdev_of_ours_is_read_whole)
+{
+	struct gp_domain_xml xml = parsed(DEVICES(OURS FOREIGN));
+	char uuid[GP_UUID_SIZE];
+	ck_assert_str_eq(xml.name, "cad-01");
+	ck_assert_str_eq(gp_uuid_format(xml.uuid, uuid), "0b5d2f1a-3c53-4d2e-9a0c-000000000001");
+	ck_assert_uint_eq(xml.hostdev_count, 2);
+
+	const struct gp_hostdev *ours = &xml.hostdevs[0];
+	ck_assert_int_eq(ours->type, GP_HOSTDEV_PCI);
+	ck_source(ours, "0000:41:02.3");
+	ck_assert(ours->managed);
+	ck_assert(ours->ours);
+	ck_assert(!ours->elsewhere);
+	ck_assert_str_eq(ours->alias, "ua-gpupart-0-vdi");
+	ck_assert_str_eq(ours->guest_xml, GUEST_SIDE);
+
+	ck_source(&xml.hostdevs[1], "0000:05:00.0");
+	ck_assert(!xml.hostdevs[1].managed);
+	ck_assert(!xml.hostdevs[1].ours);
+	ck_assert_ptr_null(xml.hostdevs[1].alias);
+	ck_assert_str_eq(xml.hostdevs[1].guest_xml, "");
+	ck_assert(!xml.to_start);
+	ck_assert_ptr_null(xml.external);
+	ck_assert_ptr_null(xml.state);
+}
+END_TEST
+
+#define PCI(attributes) "<hostdev type='pci'><source><address " attributes "/></source></hostdev>"
+
+START_TEST(addresses_may_be_hex_decimal_octal_or_missing)
+{
+	static const struct {
+		const char *xml;
+		const char *address;
+	} cases[] = {
+		{DEVICES(PCI("domain='0x0001' bus='0x41' slot='0x1f' function='0x7'")), "0001:41:1f.7"},
+		{DEVICES(PCI("domain='1' bus='66' slot='31' function='7'")), "0001:42:1f.7"},
+		{DEVICES(PCI("bus='0X0a' slot='010' function='0'")), "0000:0a:08.0"},
+		{DEVICES(PCI("bus='0x42'")), "0000:42:00.0"},
+		{DEVICES(PCI("")), "0000:00:00.0"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		ck_source(&parsed(cases[i].xml).hostdevs[0], cases[i].address);
+}
+END_TEST
+
+START_TEST(a_source_that_is_not_understood_makes_all_unknown)
+{
+	refused(DEVICES(PCI("bus='0x100'")), "bus='0x100'");
+	refused(DEVICES(PCI("slot='32'")), "slot='32'");
+	refused(DEVICES(PCI("function='8'")), "function='8'");
+	refused(DEVICES(PCI("bus='-1'")), "bus='-1'");
+	refused(DEVICES(PCI("bus=''")), "bus=''");
+	refused(DEVICES(PCI("bus='09'")), "bus='09'");
+	refused(DEVICES(PCI("bus='0777777777777777'")), "bus=");
+	refused(DEVICES(PCI("bus='4 '")), "bus='4 '");
+	refused(DEVICES(PCI("bus='0x'")), "bus='0x'");
+	refused(DEVICES(PCI("domain='0x100000000'")), "domain=");
+	refused(DEVICES("<hostdev type='pci'/>"), "no source address");
+	refused(DEVICES("<hostdev type='pci'><source/></hostdev>"), "no source address");
+	refused(DEVICES("<hostdev type='mdev'><source><address/></source></hostdev>"), "without a valid uuid");
+	refused(DEVICES("<hostdev type='mdev'><source><address uuid='12'/></source></hostdev>"),
+		"without a valid uuid");
+}
+END_TEST
+
+START_TEST(mediated_devices_are_read_and_others_are_not)
+{
+	struct gp_domain_xml xml = parsed(DEVICES(
+		"<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/></source></hostdev>"
+		"<hostdev mode='capabilities' type='misc'><source><char>/dev/input/event3</char></source></hostdev>"
+		"<hostdev mode='subsystem' type='mdev' managed='no' model='vfio-pci' display='off'><source>"
+		"<address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source><alias name='hostdev0'/></hostdev>"));
+	char uuid[GP_UUID_SIZE];
+	ck_assert_uint_eq(xml.hostdev_count, 1);
+	ck_assert_int_eq(xml.hostdevs[0].type, GP_HOSTDEV_MDEV);
+	ck_assert_str_eq(gp_uuid_format(xml.hostdevs[0].mdev, uuid), "c2177883-f1bb-47f0-914d-32a22e3a8804");
+	ck_assert_ptr_null(xml.hostdevs[0].alias); /* libvirt's own name for it */
+}
+END_TEST
+
+START_TEST(interfaces_and_nvme_disks_hold_devices_too)
+{
+	struct gp_domain_xml xml = parsed(DEVICES(
+		"<interface type='network'><source network='default'/></interface>"
+		"<interface type='hostdev' managed='yes'><mac address='52:54:00:6d:90:02'/><source>"
+		"<address type='pci' domain='0x0000' bus='0x07' slot='0x10' function='0x1'/></source>"
+		"<alias name='ua-gpupart-0-nic'/></interface>"
+		"<disk type='file'><source file='/a'/><backingStore type='nvme'><source type='pci' namespace='1'>"
+		"<address domain='0x0000' bus='0x09' slot='0x00' function='0x0'/></source></backingStore></disk>"
+		"<disk type='nvme' device='disk'><source type='pci' managed='yes' namespace='1'>"
+		"<address domain='0x0000' bus='0x08' slot='0x00' function='0x0'/></source></disk>"));
+	static const char *const expected[] = {"0000:07:10.1", "0000:09:00.0", "0000:08:00.0"};
+	ck_assert_uint_eq(xml.hostdev_count, COUNT_OF(expected));
+	for (size_t i = 0; i < COUNT_OF(expected); i++) {
+		ck_source(&xml.hostdevs[i], expected[i]);
+		ck_assert(xml.hostdevs[i].elsewhere);
+		ck_assert(!xml.hostdevs[i].ours);
+	}
+}
+END_TEST
+
+START_TEST(hostdevs_count_only_where_libvirt_looks)
+{
+	ck_assert_uint_eq(parsed(HEAD FOREIGN "</domain>").hostdev_count, 0);
+	ck_assert_uint_eq(parsed(DEVICES("<!-- " FOREIGN " -->")).hostdev_count, 0);
+	ck_assert_uint_eq(parsed(DEVICES("<controller>" FOREIGN "</controller>")).hostdev_count, 0);
+	ck_assert_uint_eq(parsed(HEAD "<description><![CDATA[" FOREIGN "]]></description></domain>").hostdev_count, 0);
+	ck_assert_uint_eq(parsed(DEVICES("<x:hostdev xmlns:x='urn:x' type='pci'/>")).hostdev_count, 0);
+}
+END_TEST
+
+#define METADATA(elements) HEAD "<metadata>" elements "</metadata></domain>"
+
+START_TEST(our_mark_is_seen_whatever_its_prefix)
+{
+	ck_assert(parsed(METADATA("<gpupart:state xmlns:gpupart='urn:gpupart:domain:1' to_start='yes'/>")).to_start);
+	ck_assert(parsed(METADATA("<state xmlns=\"urn:gpupart:domain:1\" to_start=\"yes\"/>")).to_start);
+	ck_assert(!parsed(METADATA("<a:state xmlns:a='urn:gpupart:domain:1' to_start='no'/>")).to_start);
+	ck_assert(!parsed(METADATA("<a:state xmlns:a='urn:gpupart:domain:1'/>")).to_start);
+	ck_assert(!parsed(METADATA("<a:state xmlns:a='urn:gpupart:domain:12' to_start='yes'/>")).to_start);
+}
+END_TEST
+
+START_TEST(managers_are_recognised_by_their_metadata)
+{
+	ck_assert_str_eq(
+		parsed(METADATA("<nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'/>")).external,
+		"OpenStack Nova");
+	ck_assert_str_eq(parsed(METADATA("<o:vm xmlns:o='http://ovirt.org/vm/1.0'><o:a/></o:vm>")).external, "oVirt");
+	ck_assert_str_eq(parsed(METADATA("<one:vm xmlns:one='http://opennebula.org/xmlns/libvirt/1.0'/>")).external,
+			 "OpenNebula");
+	ck_assert_ptr_null(
+		parsed(METADATA("<l:os xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'/>")).external);
+}
+END_TEST
+
+START_TEST(a_running_domain_on_disk_is_unwrapped)
+{
+	struct gp_domain_xml xml = parsed(
+		"<!--\nWARNING\n-->\n<domstatus state='running' reason='booted' pid='812'>\n<monitor/>\n" DEVICES(
+			OURS) "</domstatus>\n");
+	ck_assert_str_eq(xml.name, "cad-01");
+	ck_assert_str_eq(xml.state, "running");
+	ck_assert_uint_eq(xml.pid, 812);
+	ck_assert_uint_eq(xml.hostdev_count, 1);
+
+	xml = parsed("<domstatus state='paused'>" HEAD "</domain></domstatus>"); /* nothing of interest inside */
+	ck_assert_str_eq(xml.name, "cad-01");
+	ck_assert_str_eq(xml.state, "paused");
+	ck_assert_uint_eq(xml.pid, 0);
+}
+END_TEST
+
+START_TEST(plain_documents_take_the_fast_path)
+{
+	/* What it does not look at is not checked: the proof that it was taken. */
+	struct gp_domain_xml xml = parsed("<?xml version='1.0'?>\n<!-- a <name>b</name> -->\n" HEAD "<unclosed>");
+	ck_assert_str_eq(xml.name, "cad-01");
+	ck_assert_uint_eq(xml.uuid.bytes[15], 1);
+	/* A quoted '>' does not end the tag. */
+	ck_assert_str_eq(parsed("<domain type='a>b'>\n<name>x</name>"
+				"<uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid></domain>")
+				 .name,
+			 "x");
+}
+END_TEST
+
+START_TEST(what_is_not_plain_is_parsed)
+{
+	ck_assert_str_eq(parsed("<domain><name>a &amp; b</name></domain>").name, "a & b");
+	ck_assert_str_eq(
+		parsed("<domain><uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid><name>x</name></domain>").name, "x");
+	ck_assert_str_eq(parsed("<domain><title><name>no</name></title><name><![CDATA[<y>]]></name></domain>").name,
+			 "<y>");
+	ck_assert(gp_uuid_is_null(parsed("<domain><name>x</name></domain>").uuid));
+	refused("<domain><uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid></domain>", "no <name>");
+	refused("<domain><name/></domain>", "no <name>");
+	refused("<domain><name>x</name><uuid>7</uuid></domain>", "<uuid>");
+	refused("<network><name>x</name></network>", "no <domain>");
+	refused("<domstatus/>", "no <domain>");
+	refused("", "does not begin");
+	refused("<domain", "does not parse");
+	refused("<domain><name>x</name>\n</demain>", "line 2");
+}
+END_TEST
+
+/* ---- hostile documents ---- */
+
+START_TEST(entities_and_doctypes_are_not_let_through)
+{
+	refused("<!DOCTYPE d [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;'>]><domain><name>&b;</name></domain>",
+		"DOCTYPE");
+	refused("<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>", "DOCTYPE");
+	refused("<!DOCTYPE d SYSTEM 'http://127.0.0.1/x.dtd'><domain><name>x</name></domain>", "DOCTYPE");
+	refused("<!DOCTYPE d>" HEAD "</domain>", "DOCTYPE");
+	refused("<domain><name>&undeclared;</name></domain>", "does not parse");
+	ck_assert_ptr_null(gp_domain_xml_with_mark("<!DOCTYPE d><domain/>", 21, true, &err));
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+}
+END_TEST
+
+START_TEST(encodings_hide_nothing)
+{
+	/* In UTF-7, "+ADw-hostdev" would be "<hostdev". */
+	ck_assert_uint_eq(
+		parsed("<?xml version='1.0' encoding='UTF-7'?><domain><name>+ADw-x</name></domain>").hostdev_count, 0);
+	refused("<?xml version='1.0' encoding='ISO-8859-1'?><domain><name>\xe9</name></domain>", "does not parse");
+	/* Marks of UTF-16, and EBCDIC's "<?xm". */
+	refused("\xff\xfe\x3c\x41", "does not begin");
+	refused("\xfe\xff\x41\x3c", "does not begin");
+	refused("\x4c\x6f\xa7\x94", "does not begin");
+	ck_assert_str_eq(parsed("\xef\xbb\xbf<domain><name>x</name></domain>").name, "x");
+	struct gp_domain_xml out;
+	static const char utf16[] = "\xff\xfe<\0d\0o\0m\0a\0i\0n\0/\0>";
+	ck_assert_int_eq(gp_domain_xml_parse(utf16, sizeof(utf16), arena, &out, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+}
+END_TEST
+
+START_TEST(depth_and_size_are_bounded)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str deep = {0};
+	gp_str_add(&deep, "<domain><name>x</name><devices><hostdev type='usb'>");
+	for (int i = 0; i < 100000; i++)
+		gp_str_add(&deep, "<a>");
+	refused(gp_str_text(&deep), "does not parse");
+
+	size_t size = (size_t)GP_DOMAIN_XML_MAX + 1;
+	gp_autofree char *large = gp_xmalloc(size);
+	struct gp_domain_xml out;
+	memset(large, ' ', size);
+	ck_assert_int_eq(gp_domain_xml_parse(large, size, arena, &out, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(err.message, "more than"));
+}
+END_TEST
+
+/* Any single byte of a good document may be missing or wrong: it is read or refused, and nothing worse. */
+START_TEST(broken_bytes_do_no_harm)
+{
+	static const char good[] = METADATA("<g:state xmlns:g='urn:gpupart:domain:1' to_start='yes'/>") "\n";
+	static const char more[] = DEVICES(OURS);
+	static const char *const documents[] = {good, more};
+	static const char bytes[] = {'<', '>', '&', '\'', '\x01', '\xff', ' ', '/'};
+	struct gp_domain_reader *reader = gp_domain_reader_new();
+
+	for (size_t d = 0; d < COUNT_OF(documents); d++) {
+		size_t size = strlen(documents[d]);
+		for (size_t at = 0; at < size; at++) {
+			struct gp_domain_xml out;
+			gp_autofree char *cut = gp_xmalloc(size); /* exact size: reading past the end is caught */
+			memcpy(cut, documents[d], at);
+			gp_domain_reader_parse(reader, cut, at, arena, &out, NULL);
+			memcpy(cut, documents[d], size);
+			cut[at] = bytes[at % sizeof(bytes)];
+			gp_domain_reader_parse(reader, cut, size, arena, &out, NULL);
+		}
+	}
+	/* The reader is none the worse for it. */
+	struct gp_domain_xml out;
+	ck_assert_int_eq(gp_domain_reader_parse(reader, more, strlen(more), arena, &out, &err), 0);
+	ck_assert_uint_eq(out.hostdev_count, 1);
+	gp_domain_reader_free(reader);
+}
+END_TEST
+
+START_TEST(libxml2_prints_nothing)
+{
+	char path[] = "/tmp/gpupart-test-XXXXXX";
+	int file = mkstemp(path), kept = dup(STDERR_FILENO);
+	ck_assert_int_ge(file, 0);
+	dup2(file, STDERR_FILENO);
+	struct gp_domain_xml out;
+	static const char bad[] = "<domain xmlns:a='b c'><name>x<hostdev></y:z a='1' a='2'>&nope; \xff";
+	int rc = gp_domain_xml_parse(bad, strlen(bad), arena, &out, &err);
+	dup2(kept, STDERR_FILENO);
+	off_t printed = lseek(file, 0, SEEK_END);
+	close(kept);
+	close(file);
+	unlink(path);
+	ck_assert_int_eq(rc, -1);
+	ck_assert_int_eq(printed, 0);
+}
+END_TEST
+
+/* ---- writing ---- */
+
+START_TEST(a_hostdev_is_written_as_it_was_read)
+{
+	struct gp_domain_xml xml = parsed(DEVICES(OURS));
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_domain_xml_hostdev(&xml.hostdevs[0], &text);
+	ck_assert_str_eq(
+		gp_str_text(&text),
+		"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x41' "
+		"slot='0x02' function='0x3'/></source><alias name='ua-gpupart-0-vdi'/>" GUEST_SIDE "</hostdev>");
+
+	GP_CLEANUP(gp_str_clear) struct gp_str mdev = {0};
+	struct gp_hostdev mediated = {.type = GP_HOSTDEV_MDEV, .alias = "ua-x'<&"};
+	gp_domain_xml_hostdev(&mediated, &mdev);
+	ck_assert_str_eq(
+		gp_str_text(&mdev),
+		"<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address "
+		"uuid='00000000-0000-0000-0000-000000000000'/></source><alias name='ua-x&apos;&lt;&amp;'/></hostdev>");
+}
+END_TEST
+
+START_TEST(sources_are_compared_not_names)
+{
+	struct gp_hostdev a = pci_at("0000:41:00.1"), b = pci_at("0000:41:00.1");
+	b.alias = "ua-x";
+	b.managed = false;
+	ck_assert(gp_hostdev_same_source(&a, &b));
+	b.source.function = 2;
+	ck_assert(!gp_hostdev_same_source(&a, &b));
+	b = a;
+	b.type = GP_HOSTDEV_MDEV;
+	ck_assert(!gp_hostdev_same_source(&a, &b));
+	a.type = GP_HOSTDEV_MDEV;
+	ck_assert(gp_hostdev_same_source(&a, &b));
+	b.mdev.bytes[3] = 1;
+	ck_assert(!gp_hostdev_same_source(&a, &b));
+}
+END_TEST
+
+/* ---- edits ---- */
+
+START_TEST(a_hostdev_is_added_after_the_others)
+{
+	static const char before[] = "<!-- hand made -->\n" DEVICES(FOREIGN);
+	struct gp_hostdev add = pci_at("0000:41:00.1");
+	add.alias = "ua-gpupart-0-vdi";
+	add.guest_xml = "<rom bar='off'/>";
+	gp_autofree char *after = gp_domain_xml_with_hostdev(before, strlen(before), &add, &err);
+	ck_assert_ptr_nonnull(after);
+	ck_assert_str_eq(
+		after,
+		"<!-- hand made -->\n"
+		"<domain type=\"kvm\">\n"
+		"  <name>cad-01</name>\n"
+		"  <uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid>\n"
+		"  <devices>\n"
+		"    <hostdev mode=\"subsystem\" type=\"pci\" managed=\"no\">\n"
+		"      <source><address domain=\"0x0000\" bus=\"0x05\" slot=\"0x00\" function=\"0x0\"/></source>\n"
+		"    </hostdev>\n"
+		"    <hostdev mode=\"subsystem\" type=\"pci\" managed=\"yes\"><source><address domain=\"0x0000\" "
+		"bus=\"0x41\" slot=\"0x00\" function=\"0x1\"/></source><alias name=\"ua-gpupart-0-vdi\"/><rom "
+		"bar=\"off\"/></hostdev>\n"
+		"  </devices>\n"
+		"</domain>\n");
+
+	bool found = false;
+	gp_autofree char *again = gp_domain_xml_without_hostdev(after, strlen(after), &add, &found, &err);
+	ck_assert(found);
+	ck_assert_uint_eq(parsed(again).hostdev_count, 1);
+	gp_autofree char *same = gp_domain_xml_without_hostdev(again, strlen(again), &add, &found, &err);
+	ck_assert(!found);
+	ck_assert_str_eq(again, same);
+}
+END_TEST
+
+START_TEST(devices_are_made_where_there_are_none)
+{
+	struct gp_hostdev add = pci_at("0000:41:00.1");
+	gp_autofree char *after = gp_domain_xml_with_hostdev(HEAD "</domain>", strlen(HEAD "</domain>"), &add, &err);
+	ck_assert_ptr_nonnull(after);
+	ck_assert_uint_eq(parsed(after).hostdev_count, 1);
+	ck_assert_ptr_null(gp_domain_xml_with_hostdev("<domain>", 8, &add, &err));
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+	gp_error_clear(&err);
+	ck_assert_ptr_null(gp_domain_xml_without_hostdev("<network/>", 10, &add, NULL, &err));
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+}
+END_TEST
+
+START_TEST(a_guest_side_that_is_no_xml_is_not_added)
+{
+	struct gp_hostdev add = pci_at("0000:41:00.1");
+	add.guest_xml = "</hostdev><evil/>";
+	ck_assert_ptr_null(gp_domain_xml_with_hostdev(HEAD "</domain>", strlen(HEAD "</domain>"), &add, &err));
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+}
+END_TEST
+
+START_TEST(the_mark_is_set_once_and_cleared)
+{
+	static const char before[] = METADATA("<o:vm xmlns:o='http://ovirt.org/vm/1.0'/>");
+	gp_autofree char *set = gp_domain_xml_with_mark(before, strlen(before), true, &err);
+	ck_assert(parsed(set).to_start);
+	ck_assert_str_eq(parsed(set).external, "oVirt");
+	gp_autofree char *twice = gp_domain_xml_with_mark(set, strlen(set), true, &err);
+	char *first = strstr(twice, GP_METADATA_URI);
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_null(strstr(first + 1, GP_METADATA_URI));
+	gp_autofree char *cleared = gp_domain_xml_with_mark(twice, strlen(twice), false, &err);
+	ck_assert_ptr_null(strstr(cleared, GP_METADATA_URI));
+	ck_assert_str_eq(parsed(cleared).external, "oVirt");
+
+	gp_autofree char *fresh = gp_domain_xml_with_mark(HEAD "</domain>", strlen(HEAD "</domain>"), true, &err);
+	ck_assert(parsed(fresh).to_start);
+	ck_assert_ptr_nonnull(
+		strstr(fresh, "<gpupart:state xmlns:gpupart=\"urn:gpupart:domain:1\" to_start=\"yes\"/>"));
+	ck_assert_str_eq(gp_domain_xml_mark(true), "<state to_start='yes'/>");
+	ck_assert_ptr_null(gp_domain_xml_mark(false));
+}
+END_TEST
+
+START_TEST(the_public_form_replays_and_tells_no_secrets)
+{
+	static const char full[] =
+		HEAD "<description>SECRET</description>"
+		     "<metadata><nova:instance xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1' owner='SECRET'>"
+		     "<nova:user>SECRET</nova:user></nova:instance><x:y xmlns:x='urn:x'>SECRET</x:y>"
+		     "<g:state xmlns:g='urn:gpupart:domain:1' to_start='yes'/></metadata>"
+		     "<os><cmdline>SECRET</cmdline></os><devices>" OURS FOREIGN
+		     "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi'><auth "
+		     "username='SECRET'/></source></hostdev>"
+		     "<interface type='hostdev'><mac address='SECRET'/><source><address type='pci' "
+		     "bus='0x07'/></source></interface>"
+		     "<interface type='hostdev'><source dev='SECRET'/></interface>"
+		     "<disk type='nvme'><source type='pci' namespace='1'><address "
+		     "bus='0x08'/></source><serial>SECRET</serial></disk>"
+		     "<disk type='network'><auth username='SECRET'/></disk>"
+		     "<graphics type='vnc' passwd='SECRET'/></devices></domain>";
+	gp_autofree char *public = gp_domain_xml_public(full, strlen(full), &err);
+	ck_assert_ptr_nonnull(public);
+	ck_assert_msg(strstr(public, "SECRET") == NULL, "%s", public);
+
+	struct gp_domain_xml before = parsed(full), after = parsed(public);
+	ck_assert_str_eq(after.name, before.name);
+	ck_assert(gp_uuid_equal(after.uuid, before.uuid));
+	ck_assert(after.to_start);
+	ck_assert_str_eq(after.external, "OpenStack Nova");
+	ck_assert_uint_eq(before.hostdev_count, 4);
+	ck_assert_uint_eq(after.hostdev_count, before.hostdev_count);
+	for (size_t i = 0; i < after.hostdev_count; i++) {
+		ck_assert(gp_hostdev_same_source(&after.hostdevs[i], &before.hostdevs[i]));
+		ck_assert(gp_streq(after.hostdevs[i].alias, before.hostdevs[i].alias));
+		ck_assert_str_eq(after.hostdevs[i].guest_xml, before.hostdevs[i].guest_xml);
+		ck_assert_int_eq(after.hostdevs[i].elsewhere, before.hostdevs[i].elsewhere);
+	}
+	ck_assert_ptr_null(gp_domain_xml_public("<domain>", 8, &err));
+	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_hostdev_of_ours_is_read_whole,
+		addresses_may_be_hex_decimal_octal_or_missing,
+		a_source_that_is_not_understood_makes_all_unknown,
+		mediated_devices_are_read_and_others_are_not,
+		interfaces_and_nvme_disks_hold_devices_too,
+		hostdevs_count_only_where_libvirt_looks,
+		our_mark_is_seen_whatever_its_prefix,
+		managers_are_recognised_by_their_metadata,
+		a_running_domain_on_disk_is_unwrapped,
+		plain_documents_take_the_fast_path,
+		what_is_not_plain_is_parsed,
+		entities_and_doctypes_are_not_let_through,
+		encodings_hide_nothing,
+		depth_and_size_are_bounded,
+		broken_bytes_do_no_harm,
+		libxml2_prints_nothing,
+		a_hostdev_is_written_as_it_was_read,
+		sources_are_compared_not_names,
+		a_hostdev_is_added_after_the_others,
+		devices_are_made_where_there_are_none,
+		a_guest_side_that_is_no_xml_is_not_added,
+		the_mark_is_set_once_and_cleared,
+		the_public_form_replays_and_tells_no_secrets,
+	};
+	Suite *suite = suite_create("host/domain_xml");
+	TCase *tcase = tcase_create("host/domain_xml");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	for (size_t i = 0; i < COUNT_OF(tests); i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who has a VF open through VFIO, and when that cannot be told. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host_tree.h"
+
+static struct tree tree;
+static struct gp_host *host;
+static struct gp_observed *observed;
+
+static void start(unsigned vfs, const char *driver)
+{
+	tree_make(&tree);
+	tree_usual(&tree, vfs, driver);
+	tree_directory(&tree, "proc");
+}
+
+static void observe(bool simulated)
+{
+	struct gp_error err = {0};
+	host = tree_open(&tree, simulated, GP_HOST_READ_ONLY);
+	observed = gp_observed_new();
+	ck_assert_msg(gp_host_observe_pci(host, NULL, 0, observed, &err) == 0, "%s", err.message);
+	gp_host_observe_vfio(host, observed);
+}
+
+static const struct gp_partition *vf(uint32_t index)
+{
+	return &observed->gpus[0].partitions[index];
+}
+
+static void finish(void)
+{
+	gp_observed_free(observed);
+	gp_host_close(host);
+	tree_remove(&tree);
+}
+
+START_TEST(a_group_that_is_open_holds_its_vf)
+{
+	start(3, "vfio-pci");
+	tree_process(&tree, 812, "qemu-system-x86", "/dev/vfio/21");
+	tree_link(&tree, "proc/812/fd/32", "/dev/vfio/21");
+	tree_link(&tree, "proc/812/fd/33", "anon_inode:[vfio-device]");
+	tree_process(&tree, 900, "other", "/dev/vfio/vfio");
+	tree_process(&tree, 901, "other", "/dev/vfio/211");
+	tree_process(&tree, 902, "other", "/srv/dev/vfio/2x");
+	tree_directory(&tree, "proc/903/fd");
+	tree_file(&tree, "proc/uptime", "1 2\n");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 0);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	ck_assert_int_eq(vf(1)->holders[0].kind, GP_HOLDER_VFIO);
+	ck_assert_uint_eq(vf(1)->holders[0].pid, 812);
+	ck_assert_str_eq(vf(1)->holders[0].name, "qemu-system-x86");
+	ck_assert_uint_eq(vf(2)->holder_count, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_device_file_holds_the_vf_that_it_belongs_to)
+{
+	start(2, "xe-vfio-pci");
+	tree_directory(&tree, "sys/devices/pci0000:40/0000:41:00.1/vfio-dev/vfio3");
+	tree_directory(&tree, "sys/devices/pci0000:40/0000:41:00.2/vfio-dev/vfio4");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/devices/vfio4");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 0);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	finish();
+}
+END_TEST
+
+/* libvirt gives each VM a /dev of its own, and may remove a node that is still open. */
+START_TEST(a_node_that_was_removed_still_holds)
+{
+	start(2, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/20 (deleted)");
+	tree_process(&tree, 813, "in-a-jail", "/srv/jail/dev/vfio/21");
+	observe(true);
+	ck_assert_uint_eq(vf(0)->holder_count, 1);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(two_processes_are_two_holders)
+{
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/20");
+	tree_process(&tree, 813, "dpdk", "/dev/vfio/20");
+	observe(true);
+	ck_assert_uint_eq(vf(0)->holder_count, 2);
+	finish();
+}
+END_TEST
+
+START_TEST(without_a_bound_vf_nobody_is_asked)
+{
+	start(2, NULL);
+	char path[256];
+	tree_path(&tree, "proc", path, sizeof(path));
+	ck_assert_int_eq(rmdir(path), 0);
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	finish();
+}
+END_TEST
+
+START_TEST(no_proc_is_unknown)
+{
+	start(1, "vfio-pci");
+	char path[256];
+	tree_path(&tree, "proc", path, sizeof(path));
+	ck_assert_int_eq(rmdir(path), 0);
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_ptr_nonnull(strstr(observed->vfio_state.why, "/proc"));
+	finish();
+}
+END_TEST
+
+START_TEST(a_captured_tree_is_unknown)
+{
+	start(1, "vfio-pci");
+	observe(false);
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_str_eq(observed->vfio_state.why, "a captured tree has no /proc");
+	finish();
+}
+END_TEST
+
+START_TEST(a_process_that_cannot_be_seen_is_unknown)
+{
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/20");
+	/* For root too: its list of descriptors is a file, which cannot be listed. */
+	tree_file(&tree, "proc/900/fd", "");
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_ptr_nonnull(strstr(observed->vfio_state.why, "900"));
+	ck_assert_uint_eq(vf(0)->holder_count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(a_closed_process_is_unknown_to_an_ordinary_user)
+{
+	if (geteuid() == 0)
+		return; /* the test below this one's file mode does not bind root; the case above is its stand-in */
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/20");
+	char path[256];
+	tree_path(&tree, "proc/812/fd", path, sizeof(path));
+	ck_assert_int_eq(chmod(path, 0), 0);
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_ptr_nonnull(strstr(observed->vfio_state.why, "root"));
+	chmod(path, 0755);
+	finish();
+}
+END_TEST
+
+START_TEST(a_device_without_the_file_that_tells_which_is_unknown)
+{
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "anon_inode:[vfio-device]");
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	finish();
+}
+END_TEST
+
+START_TEST(a_process_directory_that_leads_elsewhere_is_not_followed)
+{
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/null");
+	tree_process(&tree, 7, "x", "/dev/vfio/20");
+	tree_link(&tree, "proc/900", "7");
+	observe(true);
+	/* 900 is a link: no process is one, so that it cannot be told what it is. */
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 1);
+	ck_assert_uint_eq(vf(0)->holders[0].pid, 7);
+	finish();
+}
+END_TEST
+
+START_TEST(drivers_of_vfio_are_known_by_their_name)
+{
+	static const char *const vfio[] = {"vfio-pci", "xe-vfio-pci", "nvgrace-gpu-vfio-pci", "mlx5_vfio_pci"};
+	for (size_t i = 0; i < 4; i++)
+		ck_assert(gp_driver_is_vfio(vfio[i]));
+	ck_assert(!gp_driver_is_vfio("xe"));
+	ck_assert(!gp_driver_is_vfio("nvidia"));
+	ck_assert(!gp_driver_is_vfio(NULL));
+}
+END_TEST
+
+TREE_RUN("host_holders", a_group_that_is_open_holds_its_vf, a_device_file_holds_the_vf_that_it_belongs_to,
+	 a_node_that_was_removed_still_holds, two_processes_are_two_holders, without_a_bound_vf_nobody_is_asked,
+	 no_proc_is_unknown, a_captured_tree_is_unknown, a_process_that_cannot_be_seen_is_unknown,
+	 a_closed_process_is_unknown_to_an_ordinary_user, a_device_without_the_file_that_tells_which_is_unknown,
+	 a_process_directory_that_leads_elsewhere_is_not_followed, drivers_of_vfio_are_known_by_their_name)
