@@ -12,7 +12,6 @@ endfunction()
 
 gp_dependency(yaml yaml-0.1)
 gp_dependency(json json-c)
-gp_dependency(xml libxml-2.0)
 gp_dependency(pci libpci)
 if(GP_TESTS)
   gp_dependency(check check)
@@ -24,6 +23,14 @@ add_library(dep_libvirt INTERFACE)
 target_include_directories(dep_libvirt SYSTEM INTERFACE ${libvirt_INCLUDE_DIRS})
 target_link_libraries(dep_libvirt INTERFACE ${CMAKE_DL_LIBS})
 add_library(dep::libvirt ALIAS dep_libvirt)
+
+# So is libxml2 (with ICU and libstdc++ 2 ms a start), which plain documents do not need.
+pkg_check_modules(libxml REQUIRED libxml-2.0)
+add_library(dep_xml INTERFACE)
+target_include_directories(dep_xml SYSTEM INTERFACE ${libxml_INCLUDE_DIRS})
+target_link_libraries(dep_xml INTERFACE ${CMAKE_DL_LIBS})
+add_library(dep::xml ALIAS dep_xml)
+
 if(GP_SANITIZE)
   # The sanitizers stand in for the XDR functions and look for the real ones when a program starts. libvirt would bring
   # libtirpc along too late for that, and then calls nothing.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "host/domain_xml.h"
 #include "host/host_internal.h"
 
@@ -366,19 +367,31 @@ static void add_escaped(struct gp_str *out, const char *text)
 			gp_str_add_char(out, *text);
 }
 
-/* The live definition, as far as it is compared: which devices are plugged. */
+/* The live definition, as far as it is compared: state, how long already, and which devices are plugged. */
+static void add_live(const struct gp_domain *domain, struct gp_str *xml)
+{
+	char uuid[GP_UUID_SIZE];
+	gp_str_printf(xml, "<domstatus state='%s' reason='unknown'", libvirt_word(domain->state));
+	if (domain->running_ms > 0)
+		gp_str_printf(xml, " since='%llu'", (unsigned long long)(gp_clock_unix_ms() - domain->running_ms));
+	gp_str_add(xml, ">\n<domain type='kvm' id='1'>\n<name>");
+	add_escaped(xml, domain->name);
+	gp_str_printf(xml, "</name>\n<uuid>%s</uuid>\n<devices>\n", gp_uuid_format(domain->uuid, uuid));
+	for (size_t i = 0; i < domain->live_count; i++)
+		gp_domain_xml_hostdev(&domain->live[i], xml);
+	gp_str_add(xml, "</devices>\n</domain>\n</domstatus>\n");
+}
+
+/* What could not be read must stay so in the copy: absent would mean that nobody has a claim. */
+#define UNREADABLE "<!-- this definition could not be read -->\n"
+
 static int capture_live(struct capture *capture, const struct gp_domain *domain, struct gp_error *err)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str xml = {0};
-	char uuid[GP_UUID_SIZE];
-	gp_str_printf(&xml, "<domstatus state='%s' reason='unknown'>\n<domain type='kvm' id='1'>\n<name>",
-		      libvirt_word(domain->state));
-	add_escaped(&xml, domain->name);
-	gp_str_printf(&xml, "</name>\n<uuid>%s</uuid>\n<devices>\n", gp_uuid_format(domain->uuid, uuid));
-	for (size_t i = 0; i < domain->live_count; i++)
-		gp_domain_xml_hostdev(&domain->live[i], &xml);
-	gp_str_add(&xml, "</devices>\n</domain>\n</domstatus>\n");
 	gp_autofree char *path = gp_xasprintf("run/libvirt/qemu/%s.xml", domain->name);
+	if (!domain->live_known)
+		return put_text(capture, path, UNREADABLE, err);
+	add_live(domain, &xml);
 	return put_text(capture, path, xml.text, err);
 }
 
@@ -387,9 +400,8 @@ static int capture_config(struct capture *capture, struct gp_vmm *vmm, const str
 {
 	gp_autofree char *xml = NULL;
 	gp_autofree char *path = gp_xasprintf("etc/libvirt/qemu/%s.xml", domain->name);
-	/* A definition that could not be read must stay one in the copy: absent would mean that nobody has a claim. */
-	if (vmm->ops->definition(vmm, domain->uuid, &xml, NULL) < 0)
-		return put_text(capture, path, "<!-- this definition could not be read -->\n", err);
+	if (!domain->config_known || vmm->ops->definition(vmm, domain->uuid, &xml, NULL) < 0)
+		return put_text(capture, path, UNREADABLE, err);
 	return put_text(capture, path, xml, err);
 }
 
@@ -401,7 +413,7 @@ static int capture_domain(struct capture *capture, struct gp_vmm *vmm, const str
 			       domain->name != NULL ? domain->name : "");
 	if (domain->persistent && capture_config(capture, vmm, domain, err) < 0)
 		return -1;
-	if (domain->state != GP_DOMAIN_OFF && capture_live(capture, domain, err) < 0)
+	if ((domain->state != GP_DOMAIN_OFF || !domain->live_known) && capture_live(capture, domain, err) < 0)
 		return -1;
 	gp_autofree char *save = gp_xasprintf("var/lib/libvirt/qemu/save/%s.save", domain->name);
 	if (domain->managed_save && put_text(capture, save, "", err) < 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/domain_xml.h"
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
 
 #include "base/num.h"
+#include "host/domain_plain.h"
+#include "host/libxml_demand.h"
 
 /*
  * No option lets an entity be replaced, a DTD be loaded or the network be used. A declared encoding is ignored, or it
@@ -44,11 +44,13 @@ static const char *c_text(const xmlChar *text)
 }
 static void free_xml_text(xmlChar **text)
 {
-	xmlFree(*text);
+	if (*text != NULL)
+		xmlFree(*text);
 }
 static void free_xml_doc(xmlDoc **doc)
 {
-	xmlFreeDoc(*doc);
+	if (*doc != NULL)
+		xmlFreeDoc(*doc);
 }
 #define gp_autoxml GP_CLEANUP(free_xml_text) xmlChar
 
@@ -101,7 +103,7 @@ static bool is_ours(const xmlNode *node)
 /* ---- the reader: a tree of only those elements that we look at ---- */
 
 struct gp_domain_reader {
-	xmlParserCtxt *parser;
+	xmlParserCtxt *parser; /* NULL: not needed so far */
 	unsigned kept;    /* open elements that are in the tree */
 	unsigned skipped; /* open elements that are not: inside the first of them nothing is kept */
 	unsigned wrapper; /* 1 when <domain> is inside <domstatus> */
@@ -229,8 +231,10 @@ static void on_doctype(void *context, const xmlChar *name, const xmlChar *extern
 	xmlStopParser(context);
 }
 
-static xmlParserCtxt *new_parser(struct gp_domain_reader *reader)
+static xmlParserCtxt *new_parser(struct gp_domain_reader *reader, struct gp_error *err)
 {
+	if (gp_libxml_load(err) < 0)
+		return NULL;
 	xmlParserCtxt *parser = xmlNewParserCtxt();
 	if (parser == NULL)
 		gp_out_of_memory();
@@ -239,11 +243,13 @@ static xmlParserCtxt *new_parser(struct gp_domain_reader *reader)
 	return parser;
 }
 
-struct gp_domain_reader *gp_domain_reader_new(void)
+static int open_parser(struct gp_domain_reader *reader, struct gp_error *err)
 {
-	struct gp_domain_reader *reader = gp_xcalloc(1, sizeof(*reader));
-	reader->parser = new_parser(reader);
-
+	if (reader->parser != NULL)
+		return 0;
+	reader->parser = new_parser(reader, err);
+	if (reader->parser == NULL)
+		return -1;
 	xmlSAXHandler *sax = reader->parser->sax;
 	sax->startElementNs = on_start;
 	sax->endElementNs = on_end;
@@ -252,14 +258,20 @@ struct gp_domain_reader *gp_domain_reader_new(void)
 	sax->cdataBlock = on_text;
 	sax->comment = NULL;
 	sax->processingInstruction = NULL;
-	return reader;
+	return 0;
+}
+
+struct gp_domain_reader *gp_domain_reader_new(void)
+{
+	return gp_xcalloc(1, sizeof(struct gp_domain_reader));
 }
 
 void gp_domain_reader_free(struct gp_domain_reader *reader)
 {
 	if (reader == NULL)
 		return;
-	xmlFreeParserCtxt(reader->parser);
+	if (reader->parser != NULL)
+		xmlFreeParserCtxt(reader->parser);
 	free(reader);
 }
 
@@ -271,12 +283,10 @@ static int fail_parse(const struct gp_domain_reader *reader, struct gp_error *er
 	const xmlError *last = xmlCtxtGetLastError(reader->parser);
 	if (last == NULL || last->message == NULL)
 		return gp_fail(err, GP_E_CORRUPT, "domain XML does not parse");
-	size_t length = strcspn(last->message, "\n");
+	GP_CLEANUP(gp_str_clear) struct gp_str line = {0};
 	GP_CLEANUP(gp_str_clear) struct gp_str shown = {0};
-	gp_autofree char *line = strndup(last->message, length);
-	if (line == NULL)
-		gp_out_of_memory();
-	gp_str_add_shown(&shown, line);
+	gp_str_add_n(&line, last->message, strcspn(last->message, "\n"));
+	gp_str_add_shown(&shown, gp_str_text(&line));
 	return gp_fail(err, GP_E_CORRUPT, "domain XML does not parse, line %d: %s", last->line, gp_str_text(&shown));
 }
 
@@ -305,7 +315,7 @@ static xmlDoc *read_document(struct gp_domain_reader *reader, const char *xml, s
 {
 	reader->kept = reader->skipped = reader->wrapper = 0;
 	reader->doctype = false;
-	if (check_bytes(xml, size, err) < 0 || check_begin(xml, size, err) < 0)
+	if (check_bytes(xml, size, err) < 0 || check_begin(xml, size, err) < 0 || open_parser(reader, err) < 0)
 		return NULL;
 	xmlDoc *doc = xmlCtxtReadMemory(reader->parser, xml, (int)size, "domain.xml", NULL, PARSE_OPTIONS);
 	if (doc == NULL || reader->doctype) {
@@ -335,14 +345,18 @@ static bool contains(const char *xml, size_t size, const char *needle)
 	return memmem(xml, size, needle, strlen(needle)) != NULL;
 }
 
-/* Could the document hold anything that we look at, besides name and uuid? May err on the side of yes. */
-static bool is_of_interest(const char *xml, size_t size)
+/* Any of these may err on the side of yes. A reference could stand for a letter of the words that are looked for. */
+static bool mentions_devices(const char *xml, size_t size)
 {
-	if (contains(xml, size, "hostdev") || contains(xml, size, "nvme") || contains(xml, size, "<!DOCTYPE"))
-		return true;
+	return contains(xml, size, "hostdev") || contains(xml, size, "nvme") || contains(xml, size, "<!DOCTYPE") ||
+	       contains(xml, size, "&#");
+}
+
+static bool mentions_metadata(const char *xml, size_t size)
+{
 	if (!contains(xml, size, "<metadata"))
 		return false;
-	if (contains(xml, size, GP_METADATA_URI))
+	if (contains(xml, size, GP_METADATA_URI) || contains(xml, size, "&#"))
 		return true;
 	for (size_t i = 0; i < MANAGER_COUNT; i++)
 		if (contains(xml, size, managers[i].uri_prefix))
@@ -350,127 +364,15 @@ static bool is_of_interest(const char *xml, size_t size)
 	return false;
 }
 
-struct cursor {
-	const char *at;
-	const char *end;
-};
-
-static void skip_blanks(struct cursor *cursor)
-{
-	while (cursor->at < cursor->end && strchr(" \t\r\n", *cursor->at) != NULL)
-		cursor->at++;
-}
-
-static bool at_text(const struct cursor *cursor, const char *text)
-{
-	size_t length = strlen(text);
-	return (size_t)(cursor->end - cursor->at) >= length && memcmp(cursor->at, text, length) == 0;
-}
-
-static bool skip_past(struct cursor *cursor, const char *text)
-{
-	const char *found = memmem(cursor->at, (size_t)(cursor->end - cursor->at), text, strlen(text));
-	if (found != NULL)
-		cursor->at = found + strlen(text);
-	return found != NULL;
-}
-
-/* <?xml …?> and comments: libvirt's own files begin with a warning to editors. */
-static bool skip_prolog(struct cursor *cursor)
-{
-	for (;;) {
-		skip_blanks(cursor);
-		if (at_text(cursor, "<?xml ")) {
-			if (!skip_past(cursor, "?>"))
-				return false;
-		} else if (at_text(cursor, "<!--")) {
-			cursor->at += strlen("<!--");
-			if (!skip_past(cursor, "-->"))
-				return false;
-		} else {
-			return true;
-		}
-	}
-}
-
-/* A start tag; '>' may stand in a quoted value. */
-static bool skip_start_tag(struct cursor *cursor, const char *name)
-{
-	char quote = '\0';
-	skip_blanks(cursor);
-	if (!at_text(cursor, "<") || !skip_past(cursor, "<") || !at_text(cursor, name))
-		return false;
-	cursor->at += strlen(name);
-	if (cursor->at == cursor->end || strchr(" \t\r\n>", *cursor->at) == NULL)
-		return false;
-	for (; cursor->at < cursor->end; cursor->at++) {
-		char c = *cursor->at;
-		if (quote != '\0') {
-			quote = c == quote ? '\0' : quote;
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-		} else if (c == '>') {
-			cursor->at++;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* <NAME>plain text</NAME>, as libvirt writes it; anything else is left to the parser. */
-static char *plain_element(struct cursor *cursor, const char *open, const char *close, struct gp_arena *arena)
-{
-	skip_blanks(cursor);
-	if (!at_text(cursor, open))
-		return NULL;
-	const char *begin = cursor->at + strlen(open);
-	const char *end = begin;
-	while (end < cursor->end && *end != '<' && *end != '&' && *end != '\r')
-		end++;
-	cursor->at = end;
-	if (!at_text(cursor, close) || end == begin)
-		return NULL;
-	cursor->at += strlen(close);
-	return gp_arena_strndup(arena, begin, (size_t)(end - begin));
-}
-
-/* True when the document is as plain as libvirt writes it and nothing but name and uuid matters. */
 static bool parse_fast(const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *out)
 {
-	struct cursor cursor = {xml, xml + size};
-	if (is_of_interest(xml, size) || !skip_prolog(&cursor) || !skip_start_tag(&cursor, "domain"))
+	if (mentions_metadata(xml, size))
 		return false;
-	const char *name = plain_element(&cursor, "<name>", "</name>", arena);
-	const char *uuid = name == NULL ? NULL : plain_element(&cursor, "<uuid>", "</uuid>", arena);
-	if (uuid == NULL || gp_uuid_parse(uuid, &out->uuid) < 0)
-		return false;
-	out->name = name;
-	return true;
+	return mentions_devices(xml, size) ? gp_domain_plain_parse(xml, size, arena, out)
+					   : gp_domain_plain_identity(xml, size, arena, out);
 }
 
 /* ---- hostdevs ---- */
-
-/* Like strtoul with base 0, which is what libvirt reads these attributes with: 0x41, 65, 0101. */
-static int parse_number(const char *text, uint32_t max, uint32_t *out)
-{
-	uint32_t value = 0;
-	if (gp_starts_with(text, "0x") || gp_starts_with(text, "0X")) {
-		if (gp_parse_hex32(text, &value) < 0)
-			return -1;
-	} else if (text[0] == '0') {
-		for (; *text != '\0'; text++) {
-			if (*text < '0' || *text > '7' || value > UINT32_MAX / 8)
-				return -1;
-			value = value * 8 + (uint32_t)(*text - '0');
-		}
-	} else if (gp_parse_u32(text, &value) < 0) {
-		return -1;
-	}
-	if (value > max)
-		return -1;
-	*out = value;
-	return 0;
-}
 
 static int read_number(const xmlNode *address, const char *name, uint32_t max, uint32_t *out, struct gp_error *err)
 {
@@ -478,7 +380,7 @@ static int read_number(const xmlNode *address, const char *name, uint32_t max, u
 	gp_autoxml *text = xmlGetNoNsProp(address, xml_text(name));
 	if (text == NULL)
 		return 0;
-	if (parse_number(c_text(text), max, out) == 0)
+	if (gp_domain_number(c_text(text), max, out) == 0)
 		return 0;
 	GP_CLEANUP(gp_str_clear) struct gp_str shown = {0};
 	gp_str_add_shown(&shown, c_text(text));
@@ -748,7 +650,9 @@ const char *gp_domain_xml_mark(bool to_start)
 static xmlDoc *read_whole(const char *xml, size_t size, struct gp_error *err)
 {
 	struct gp_domain_reader whole = {0};
-	whole.parser = new_parser(&whole);
+	whole.parser = new_parser(&whole, err);
+	if (whole.parser == NULL)
+		return NULL;
 	xmlDoc *doc = read_document(&whole, xml, size, err);
 	xmlFreeParserCtxt(whole.parser);
 	return doc;

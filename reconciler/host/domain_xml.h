@@ -18,14 +18,12 @@ enum { GP_DOMAIN_XML_MAX = 8 * 1024 * 1024 };
 struct gp_domain_xml {
 	struct gp_uuid uuid; /* null: the document has none */
 	const char *name;
-	/* <hostdev> of type pci and mdev, in document order; and whatever else holds a PCI device (see
-	 * gp_hostdev.elsewhere) */
+	/* <hostdev> of type pci and mdev, in document order; and whatever else holds a PCI device (.elsewhere) */
 	struct gp_hostdev *hostdevs;
 	size_t hostdev_count;
 	bool to_start;        /* our metadata mark */
 	const char *external; /* the cluster manager whose element is in <metadata> ("oVirt"), or NULL */
-	/* Of <domstatus state='…' pid='…'>, which wraps a running domain on disk; NULL and 0 when the root is <domain>.
-	 */
+	/* Of <domstatus state='…' pid='…'>, which holds a running domain on disk; NULL and 0 without it */
 	const char *state;
 	uint64_t pid;
 };

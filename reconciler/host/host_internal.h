@@ -90,8 +90,8 @@ struct gp_pci_config {
 
 /* `bytes`: the config space of a tree that is not the kernel's, GP_PCI_CONFIG_SIZE of them, zero where it could not be
  * read; NULL: libpci reads for itself. */
-int gp_pci_read_config(struct gp_host *host, struct gp_pci_addr addr, uint8_t *bytes, struct gp_pci_config *config,
-		       struct gp_error *err);
+int gp_pci_read_config(struct gp_host *host, struct gp_pci_addr addr, const uint8_t *bytes,
+		       struct gp_pci_config *config, struct gp_error *err);
 void gp_pci_close(struct gp_host *host);
 /* Runs `call` with libpci's fatal error turned into GP_E_IO; afterwards libpci's state of this host is a fresh one. */
 int gp_pci_fenced(struct gp_host *host, int (*call)(struct pci_access *pci, void *context), void *context,

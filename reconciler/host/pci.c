@@ -106,7 +106,7 @@ int gp_pci_fenced(struct gp_host *host, int (*call)(struct pci_access *pci, void
 
 struct question {
 	struct gp_pci_addr addr;
-	uint8_t *bytes; /* GP_PCI_CONFIG_SIZE of them; NULL: libpci reads for itself */
+	const uint8_t *bytes; /* GP_PCI_CONFIG_SIZE of them; NULL: libpci reads for itself */
 	struct gp_pci_config *config;
 };
 
@@ -147,8 +147,8 @@ static int answer_question(struct pci_access *pci, void *context)
 	struct pci_dev *device = pci_get_dev(pci, (int)addr.domain, addr.bus, addr.slot, addr.function);
 	bool readable = true;
 	if (question->bytes != NULL) {
-		/* Words are read from the cache; a block never is. */
-		pci_setup_cache(device, question->bytes, GP_PCI_CONFIG_SIZE);
+		/* Words are read from the cache, which is never written; a block is not. */
+		pci_setup_cache(device, (uint8_t *)question->bytes, GP_PCI_CONFIG_SIZE);
 		memcpy(header, question->bytes, sizeof(header));
 	} else {
 		readable = pci_read_block(device, 0, header, sizeof(header)) != 0;
@@ -161,8 +161,8 @@ static int answer_question(struct pci_access *pci, void *context)
 	return 0;
 }
 
-int gp_pci_read_config(struct gp_host *host, struct gp_pci_addr addr, uint8_t *bytes, struct gp_pci_config *config,
-		       struct gp_error *err)
+int gp_pci_read_config(struct gp_host *host, struct gp_pci_addr addr, const uint8_t *bytes,
+		       struct gp_pci_config *config, struct gp_error *err)
 {
 	struct question question = {addr, bytes, config};
 	*config = (struct gp_pci_config){0};

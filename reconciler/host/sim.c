@@ -22,8 +22,8 @@ int gp_sim_open(const char *directory, struct gp_error *err)
 	int root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return gp_fail_errno(err, errno, "cannot open the simulated machine %s", directory);
-	bool is_top = fstat(root, &own) == 0 && stat("/", &top) == 0 && own.st_dev == top.st_dev &&
-		      own.st_ino == top.st_ino;
+	bool is_top =
+		fstat(root, &own) == 0 && stat("/", &top) == 0 && own.st_dev == top.st_dev && own.st_ino == top.st_ino;
 	if (!is_top && gp_tree_exists(root, GP_SIM_MARK_FILE))
 		return root;
 	close(root);
@@ -45,8 +45,7 @@ static void autostart(int root, struct gp_diags *diags)
 		gp_autofree char *name = gp_xasprintf("%.*s", (int)(strlen(file) - strlen(".xml")), file);
 		if (gp_sim_domain_start(root, name, gp_clock_unix_ms(), &problem) == 0)
 			continue;
-		gp_autofree char *line =
-			gp_xasprintf("Failed to autostart VM '%s': %s\n", name, problem.message);
+		gp_autofree char *line = gp_xasprintf("Failed to autostart VM '%s': %s\n", name, problem.message);
 		gp_tree_append(root, line, ".sim/dmesg");
 		if (diags != NULL)
 			gp_diags_add(diags, GP_WARNING, problem.kind, "autostart-failed", (struct gp_mark){0},

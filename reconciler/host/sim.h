@@ -3,43 +3,40 @@
  * The simulated machine: real code, pretend kernel.
  *
  * A directory laid out like "/", made from a short YAML description (docs/simulated-machine.md). All state lives in the
- * directory: anyone can `ls` it. A write is carried out by the pretend kernel (kernel_sim.c) in the helper process, which
- * does what Linux does: EBUSY on N → M, ERANGE, VF directories and links, driver binding, IOMMU groups. It is asked for by
+ * directory: anyone can `ls` it. A write is carried out by the pretend kernel (kernel_sim.c) in the helper process,
+ * which does what Linux does: EBUSY on N → M, ERANGE, VF directories and links, driver binding, IOMMU groups. It is
+ * asked for by
  * --root, never chosen automatically, and never when the root is "/".
  *
- * The directory holds gpupart-sim.yaml (the description as given) and .sim/: `lock`, `faults` (one a line), `writes` (how
- * many mutations were asked for so far), `trace` (two lines a mutation, its begin and its end: kernel and VM side alike),
- * `dmesg` (what the kernel would have logged), `boots`, and what silicon and drivers remember.
+ * The directory holds gpupart-sim.yaml (the description as given) and .sim/: `lock`, `faults` (one a line), `writes`
+ * (how many mutations were asked for so far), `trace` (two lines a mutation, its begin and its end: kernel and VM side
+ * alike), `dmesg` (what the kernel would have logged), `boots`, and what silicon and drivers remember.
  */
 #ifndef GP_HOST_SIM_H
 #define GP_HOST_SIM_H
 
 #include "host/host.h"
 
-/* Makes a machine. All faults of the description go to diags, whose marks point into `sources`: keep those as long. With
- * such faults nothing is made. DIR must not exist or be empty. */
+/* Makes a machine. All faults of the description go to diags, whose marks point into `sources`: keep those as long.
+ * With such faults nothing is made. DIR must not exist or be empty. */
 int gp_sim_create(const char *directory, const char *description, struct gp_sources *sources, struct gp_diags *diags,
 		  struct gp_error *err);
-/* All that the kernel forgets is gone: VFs, drivers' state, run/; running domains are off, autostarted ones are tried. One
- * that does not start (its VF is gone, say) is a warning in diags (may be NULL), not a failure. */
+/* All that the kernel forgets is gone: VFs, drivers' state, run/; running domains are off, autostarted ones are tried.
+ * One that does not start (its VF is gone, say) is a warning in diags (may be NULL), not a failure. */
 int gp_sim_reboot(const char *directory, struct gp_diags *diags, struct gp_error *err);
-/* define FILE.xml | start NAME | stop NAME | destroy NAME | undefine NAME | pause NAME | resume NAME | save NAME (managed
- * save). What others do on the machine: not counted as mutations, not struck by faults. */
+/* define FILE.xml | start NAME | stop NAME | destroy NAME | undefine NAME | pause NAME | resume NAME | save NAME
+ * (managed save). What others do on the machine: not counted as mutations, not struck by faults. */
 int gp_sim_vm(const char *directory, const char *action, const char *argument, struct gp_error *err);
 /*
  * A fault, as one line of words; "clear" removes all, "list" is read from DIR/.sim/faults:
  *	fail N ERRNO             the Nth mutation from now (kernel or VM side) fails with that errno
- *	kill N before|after      the process that asked for the Nth mutation is killed (SIGKILL), before or after it happens
- *	attr DEVICE ATTR ERRNO   each write of that attribute fails
- *	short DEVICE ATTR        the write succeeds with fewer VFs than asked (half)
- *	late DEVICE MS           VFs appear that much after the write returned
- *	slow DEVICE ATTR MS      the write takes that long
- *	block DEVICE ATTR        the write never returns (until cleared)
- *	ignore-shutdown NAME     the guest does not react to a shutdown request
- *	unreadable PATH          nobody can read it: mode 000, and for root a link that leads nowhere
- *	hold DEVICE              a process with the VF's VFIO group open (pid and comm invented, under proc/)
- *	libvirt-down             the VM side does not answer
- * DEVICE is an address, or a VF as "0000:41:00.0/3".
+ *	kill N before|after      the process that asked for the Nth mutation is killed (SIGKILL), before or after it
+ *happens attr DEVICE ATTR ERRNO   each write of that attribute fails short DEVICE ATTR        the write succeeds with
+ *fewer VFs than asked (half) late DEVICE MS           VFs appear that much after the write returned slow DEVICE ATTR MS
+ *the write takes that long block DEVICE ATTR        the write never returns (until cleared) ignore-shutdown NAME the
+ *guest does not react to a shutdown request unreadable PATH          nobody can read it: mode 000, and for root a link
+ *that leads nowhere hold DEVICE              a process with the VF's VFIO group open (pid and comm invented, under
+ *proc/) libvirt-down             the VM side does not answer DEVICE is an address, or a VF as "0000:41:00.0/3".
  */
 int gp_sim_fault(const char *directory, const char *const *words, size_t count, struct gp_error *err);
 

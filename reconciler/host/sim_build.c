@@ -45,13 +45,12 @@ static struct id_line *id_lines(const struct gp_sim_description *machine, struct
 	for (size_t i = 0; i < machine->gpu_count; i++) {
 		const struct gp_sim_gpu *gpu = &machine->gpus[i];
 		const struct gp_sim_device *device = &gpu->device;
-		*gp_arena_push(arena, lines, *count) =
-			(struct id_line){device->vendor,   device->device, device->subsystem_vendor, device->subsystem_device,
-					 gpu->vendor_name, gpu->name,	   gpu->subsystem_name};
+		*gp_arena_push(arena, lines, *count) = (struct id_line){
+			device->vendor,   device->device, device->subsystem_vendor, device->subsystem_device,
+			gpu->vendor_name, gpu->name,      gpu->subsystem_name};
 		if (device->total_vfs > 0 && device->vf_device != device->device)
-			*gp_arena_push(arena, lines, *count) =
-				(struct id_line){device->vendor,   device->vf_device, 0, 0,
-						 gpu->vendor_name, gpu->vf_name,      NULL};
+			*gp_arena_push(arena, lines, *count) = (struct id_line){
+				device->vendor, device->vf_device, 0, 0, gpu->vendor_name, gpu->vf_name, NULL};
 	}
 	if (*count > 1)
 		qsort(lines, *count, sizeof(*lines), by_id);
@@ -131,15 +130,16 @@ static void domain_xml(const struct gp_sim_vm *vm, struct gp_str *out)
 	gp_str_printf(out, "<domain type='kvm'>\n  <name>%s</name>\n  <uuid>%s</uuid>\n", vm->name,
 		      gp_uuid_format(vm->uuid, uuid));
 	add_metadata(out, vm);
-	gp_str_add(out, "  <memory unit='KiB'>8388608</memory>\n"
-			"  <currentMemory unit='KiB'>8388608</currentMemory>\n"
-			"  <vcpu placement='static'>4</vcpu>\n"
-			"  <os>\n    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>\n    <boot dev='hd'/>\n  </os>\n"
-			"  <on_poweroff>destroy</on_poweroff>\n"
-			"  <on_reboot>restart</on_reboot>\n"
-			"  <on_crash>destroy</on_crash>\n"
-			"  <devices>\n"
-			"    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n");
+	gp_str_add(out,
+		   "  <memory unit='KiB'>8388608</memory>\n"
+		   "  <currentMemory unit='KiB'>8388608</currentMemory>\n"
+		   "  <vcpu placement='static'>4</vcpu>\n"
+		   "  <os>\n    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>\n    <boot dev='hd'/>\n  </os>\n"
+		   "  <on_poweroff>destroy</on_poweroff>\n"
+		   "  <on_reboot>restart</on_reboot>\n"
+		   "  <on_crash>destroy</on_crash>\n"
+		   "  <devices>\n"
+		   "    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n");
 	if (vm->vnc_password != NULL) {
 		gp_str_add(out, "    <graphics type='vnc' port='-1' autoport='yes' passwd='");
 		add_escaped(out, vm->vnc_password);
@@ -175,9 +175,8 @@ static int make_domain(int root, const struct gp_sim_vm *vm, struct gp_error *er
 
 static int make_skeleton(int root)
 {
-	static const char *const directories[] = {".sim/devices",    ".sim/locks",	 ".sim/tmp",
-						  ".sim/guests",     GP_SIM_AUTOSTART,	 GP_SIM_SAVED,
-						  "usr/share/misc",  "var/lib/gpupart"};
+	static const char *const directories[] = {".sim/devices",   ".sim/locks", ".sim/tmp",       ".sim/guests",
+						  GP_SIM_AUTOSTART, GP_SIM_SAVED, "usr/share/misc", "var/lib/gpupart"};
 	for (size_t i = 0; i < COUNT(directories); i++)
 		if (gp_tree_mkdir(root, "%s", directories[i]) < 0)
 			return -1;

@@ -26,30 +26,30 @@ struct preset {
 };
 
 static const struct preset presets[] = {
-	{"flex-170", "Intel Corporation", "Data Center GPU Flex 170", NULL, NULL, 0x8086, 0x56c0, 0x8086, 0x4905, 0x038000,
-	 0x56c0, "xe", true, 31, 1, 1, 16384},
-	{"flex-140", "Intel Corporation", "Data Center GPU Flex 140", NULL, NULL, 0x8086, 0x56c1, 0x8086, 0x4905, 0x038000,
-	 0x56c1, "xe", true, 31, 1, 1, 6144},
+	{"flex-170", "Intel Corporation", "Data Center GPU Flex 170", NULL, NULL, 0x8086, 0x56c0, 0x8086, 0x4905,
+	 0x038000, 0x56c0, "xe", true, 31, 1, 1, 16384},
+	{"flex-140", "Intel Corporation", "Data Center GPU Flex 140", NULL, NULL, 0x8086, 0x56c1, 0x8086, 0x4905,
+	 0x038000, 0x56c1, "xe", true, 31, 1, 1, 6144},
 	{"max-1100", "Intel Corporation", "Ponte Vecchio XT (1 Tile) [Data Center GPU Max 1100]", NULL, NULL, 0x8086,
 	 0x0bda, 0x8086, 0x0000, 0x038000, 0x0bda, "i915", true, 63, 1, 1, 49152},
 	{"arc-pro-b50", "Intel Corporation", "Battlemage G21 [Arc Pro B50]", NULL, NULL, 0x8086, 0xe212, 0x8086, 0x1114,
 	 0x030000, 0xe212, "xe", true, 24, 1, 1, 16384},
 	{"arc-pro-b60", "Intel Corporation", "Battlemage G21 [Arc Pro B60]", NULL, NULL, 0x8086, 0xe211, 0x8086, 0x1114,
 	 0x030000, 0xe211, "xe", true, 24, 1, 1, 24576},
-	{"uhd-770", "Intel Corporation", "AlderLake-S GT1 [UHD Graphics 770]", NULL, NULL, 0x8086, 0x4680, 0x8086, 0x2212,
-	 0x030000, 0x4680, "i915", true, 7, 1, 1, 0},
+	{"uhd-770", "Intel Corporation", "AlderLake-S GT1 [UHD Graphics 770]", NULL, NULL, 0x8086, 0x4680, 0x8086,
+	 0x2212, 0x030000, 0x4680, "i915", true, 7, 1, 1, 0},
 	{"radeon-v620", "Advanced Micro Devices, Inc. [AMD/ATI]", "Navi 21 [Radeon Pro V620]", NULL,
 	 "Navi 21 [Radeon Pro V620 MxGPU]", 0x1002, 0x73a1, 0x1002, 0x0e34, 0x030000, 0x73ae, "gim", false, 12, 16, 1,
 	 30720},
 	{"mi300x", "Advanced Micro Devices, Inc. [AMD/ATI]", "Aqua Vanjaram [Instinct MI300X]", NULL,
 	 "Aqua Vanjaram [Instinct MI300X VF]", 0x1002, 0x74a1, 0x1002, 0x74a1, 0x120000, 0x74b5, "gim", false, 8, 16, 1,
 	 196608},
-	{"a16", "NVIDIA Corporation", "GA107GL [A2 / A16]", "A16", NULL, 0x10de, 0x25b6, 0x10de, 0x14a9, 0x030200, 0x25b6,
-	 "nvidia", false, 16, 4, 1, 0},
+	{"a16", "NVIDIA Corporation", "GA107GL [A2 / A16]", "A16", NULL, 0x10de, 0x25b6, 0x10de, 0x14a9, 0x030200,
+	 0x25b6, "nvidia", false, 16, 4, 1, 0},
 	{"a2", "NVIDIA Corporation", "GA107GL [A2 / A16]", "A2", NULL, 0x10de, 0x25b6, 0x10de, 0x157e, 0x030200, 0x25b6,
 	 "nvidia", false, 16, 4, 1, 0},
-	{"pm173x", "Samsung Electronics Co Ltd", "NVMe SSD Controller PM173X", NULL, NULL, 0x144d, 0xa824, 0x144d, 0xa801,
-	 0x010802, 0xa824, "nvme", true, 32, 1, 1, 0},
+	{"pm173x", "Samsung Electronics Co Ltd", "NVMe SSD Controller PM173X", NULL, NULL, 0x144d, 0xa824, 0x144d,
+	 0xa801, 0x010802, 0xa824, "nvme", true, 32, 1, 1, 0},
 	{"x710", "Intel Corporation", "Ethernet Controller X710 for 10GbE SFP+", NULL,
 	 "Ethernet Virtual Function 700 Series", 0x8086, 0x1572, 0x8086, 0x0007, 0x020000, 0x154c, "i40e", true, 64, 16,
 	 1, 0},
@@ -87,7 +87,8 @@ struct reader {
 	struct gp_arena *arena;
 	struct gp_diags *diags;
 	struct gp_sim_description *out;
-	size_t faults; /* before the object that is read now */
+	size_t faults;       /* before the object that is read now */
+	bool gpus_are_sound; /* or what VMs name may be among those that were not understood */
 };
 
 static void fault(struct reader *reader, const struct gp_yaml_node *node, const char *code, const char *format, ...)
@@ -202,7 +203,8 @@ static void take_address(struct reader *reader, const struct gp_yaml_node *node,
 			 struct gp_pci_addr *out)
 {
 	if (gp_pci_addr_parse(node->text, out) < 0)
-		fault(reader, node, "bad-value", "'%s' is a PCI address as in \"0000:41:00.0\", not '%s'", key, node->text);
+		fault(reader, node, "bad-value", "'%s' is a PCI address as in \"0000:41:00.0\", not '%s'", key,
+		      node->text);
 }
 
 static void take(struct reader *reader, const struct row *row, const struct gp_yaml_node *node, void *object)
@@ -390,13 +392,13 @@ static void check_sriov(struct reader *reader, const struct gp_yaml_node *node, 
 	if (device->driver_total_vfs > 0 && device->driver_total_vfs < total)
 		total = device->driver_total_vfs;
 	if (vfs != NULL && entry->gpu.vfs > total)
-		fault(reader, vfs, "too-many-vfs", "%" PRIu32 " VFs are enabled, but the device has no more than %" PRIu32,
-		      entry->gpu.vfs, total);
+		fault(reader, vfs, "too-many-vfs",
+		      "%" PRIu32 " VFs are enabled, but the device has no more than %" PRIu32, entry->gpu.vfs, total);
 	else if (vfs != NULL && entry->gpu.vfs > 0 && !device->mmio)
 		fault(reader, vfs, "no-mmio", "VFs cannot be enabled without room for their BARs (mmio: false)");
 	else if (vfs != NULL && entry->gpu.vfs > 0 && !gp_sim_vf_bus_fits(device, entry->gpu.vfs))
-		fault(reader, vfs, "no-bus", "%" PRIu32 " VFs do not fit into the bus numbers that are left (buses: %" PRIu32
-					     ")",
+		fault(reader, vfs, "no-bus",
+		      "%" PRIu32 " VFs do not fit into the bus numbers that are left (buses: %" PRIu32 ")",
 		      entry->gpu.vfs, device->buses);
 }
 
@@ -409,7 +411,8 @@ static void check_gpu(struct reader *reader, const struct gp_yaml_node *node, co
 	if (device->device == 0)
 		fault(reader, node, "missing-key", "a GPU needs a 'device', or a 'preset' that has one");
 	if (vram != NULL && device->vram > 0 && !gp_sim_driver_shows_vram(device->driver))
-		fault(reader, vram, "no-vram", "driver '%s' does not show the memory of its GPU; amdgpu, gim, xe and i915 do",
+		fault(reader, vram, "no-vram",
+		      "driver '%s' does not show the memory of its GPU; amdgpu, gim, xe and i915 do",
 		      device->driver[0] == '\0' ? "none" : device->driver);
 	check_sriov(reader, node, entry);
 }
@@ -441,8 +444,8 @@ static void add_gpus(struct reader *reader, const struct gpu_entry *entry)
 	const struct gp_sim_device *first = &entry->gpu.device;
 	uint32_t last_bus = first->addr.bus + (entry->repeat - 1) * entry->step;
 	if (last_bus > UINT8_MAX) {
-		fault(reader, entry->address, "no-bus", "%" PRIu32 " devices from bus %02x on do not fit: bus %" PRIx32
-							" would be the last",
+		fault(reader, entry->address, "no-bus",
+		      "%" PRIu32 " devices from bus %02x on do not fit: bus %" PRIx32 " would be the last",
 		      entry->repeat, first->addr.bus, last_bus);
 		return;
 	}
@@ -527,7 +530,8 @@ static void check_addresses(struct reader *reader)
 				continue;
 			fault_at(reader, other->mark, "address-of-vf",
 				 "the device at %s would be where VF %" PRIu32 " of %s is; a 'step' keeps them apart",
-				 gp_pci_addr_format(other->device.addr, addr), vf, gp_pci_addr_format(device->addr, pf));
+				 gp_pci_addr_format(other->device.addr, addr), vf,
+				 gp_pci_addr_format(device->addr, pf));
 			break;
 		}
 	}
@@ -568,12 +572,9 @@ struct hostdev_entry {
 #define HOSTDEV(member) offsetof(struct hostdev_entry, member)
 
 static const struct row hostdev_rows[] = {
-	{"vf", TAKE_NODE, HOSTDEV(vf), 0, 0},
-	{"source", TAKE_NODE, HOSTDEV(source), 0, 0},
-	{"ours", TAKE_NODE, HOSTDEV(ours), 0, 0},
-	{"request", TAKE_NUMBER, HOSTDEV(request), 0, 255},
-	{"address", TAKE_NODE, HOSTDEV(address), 0, 0},
-	{"managed", TAKE_BOOL, HOSTDEV(managed), 0, 0},
+	{"vf", TAKE_NODE, HOSTDEV(vf), 0, 0},           {"source", TAKE_NODE, HOSTDEV(source), 0, 0},
+	{"ours", TAKE_NODE, HOSTDEV(ours), 0, 0},       {"request", TAKE_NUMBER, HOSTDEV(request), 0, 255},
+	{"address", TAKE_NODE, HOSTDEV(address), 0, 0}, {"managed", TAKE_BOOL, HOSTDEV(managed), 0, 0},
 };
 
 static uint32_t enabled_or_all(const struct gp_sim_gpu *gpu)
@@ -605,11 +606,13 @@ static bool take_vf(struct reader *reader, const struct gp_yaml_node *node, size
 		return false;
 	gp_autofree char *symbolic = gp_xasprintf("vf:%s", node->text);
 	if (gp_vf_ref_parse(symbolic, &vf) < 0) {
-		fault(reader, node, "bad-value", "'vf' is a GPU and the index of a VF as in \"0000:41:00.0/3\", not '%s'",
-		      node->text);
+		fault(reader, node, "bad-value",
+		      "'vf' is a GPU and the index of a VF as in \"0000:41:00.0/3\", not '%s'", node->text);
 		return false;
 	}
 	const struct gp_sim_gpu *gpu = find_gpu(reader->out, vf.pf);
+	if (gpu == NULL && !reader->gpus_are_sound)
+		return false;
 	if (gpu == NULL) {
 		fault(reader, node, "unknown-gpu", "this machine has no GPU at %s", gp_pci_addr_format(vf.pf, addr));
 		return false;
@@ -701,7 +704,8 @@ static void take_external(struct reader *reader, const struct gp_yaml_node *node
 	if (node == NULL || !is_scalar(reader, node, "external"))
 		return;
 	if (gp_streq(node->text, "pacemaker"))
-		fault(reader, node, "bad-value", "pacemaker leaves no trace in what it starts; nova, ovirt and opennebula do");
+		fault(reader, node, "bad-value",
+		      "pacemaker leaves no trace in what it starts; nova, ovirt and opennebula do");
 	else if (gp_sim_external_uri(node->text) == NULL)
 		fault_word(reader, node, "bad-value", "cluster manager", words, COUNT(words));
 	else
@@ -859,9 +863,10 @@ static void check_running(struct reader *reader)
 			const struct gp_sim_hostdev *hostdev = &vm->hostdevs[j];
 			const struct gp_sim_vm *other = earlier_user(machine, i, hostdev->source);
 			gp_pci_addr_format(hostdev->source, addr);
-			if (!exists_at_first(machine, hostdev->source))
+			if (reader->gpus_are_sound && !exists_at_first(machine, hostdev->source))
 				fault_at(reader, hostdev->mark, "vf-not-enabled",
-					 "VM '%s' runs, so %s must be there: enable enough VFs ('vfs')", vm->name, addr);
+					 "VM '%s' runs, so %s must be there: enable enough VFs ('vfs')", vm->name,
+					 addr);
 			else if (other != NULL)
 				fault_at(reader, hostdev->mark, "vf-in-use", "VMs '%s' and '%s' cannot both run on %s",
 					 other->name, vm->name, addr);
@@ -924,18 +929,20 @@ int gp_sim_describe(const struct gp_source *source, struct gp_arena *arena, stru
 	const struct gp_yaml_node *root = gp_yaml_parse(arena, source, diags);
 	if (root == NULL && diags->error_count == faults)
 		fault_at(&reader, (struct gp_mark){source, 1, 1}, "empty", "the description of the machine is empty");
-	if (root == NULL || !take_mapping(&reader, root, "the description of a machine", machine_rows,
-					  COUNT(machine_rows), &entry))
+	if (root == NULL ||
+	    !take_mapping(&reader, root, "the description of a machine", machine_rows, COUNT(machine_rows), &entry))
 		return -1;
 	check_version(&reader, root, entry.version);
 	check_hostname(&reader, root, entry.hostname);
 	out->hostname = entry.hostname;
+	size_t gpu_faults = diags->error_count;
 	each_of(&reader, entry.gpus, "gpus", read_gpu);
 	if (out->gpu_count > 1)
 		qsort(out->gpus, out->gpu_count, sizeof(*out->gpus), by_address);
 	for (size_t i = 0; i < out->gpu_count; i++)
 		out->gpus[i].device.card = (uint32_t)i;
 	check_addresses(&reader);
+	reader.gpus_are_sound = diags->error_count == gpu_faults;
 	each_of(&reader, entry.vms, "vms", read_vm);
 	check_running(&reader);
 	return diags->error_count == faults ? 0 : -1;

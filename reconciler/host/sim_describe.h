@@ -11,8 +11,8 @@
 struct gp_sim_gpu {
 	struct gp_sim_device device;
 	const char *vendor_name, *name, *subsystem_name, *vf_name; /* for pci.ids; NULL: not listed there */
-	uint32_t vfs;          /* enabled when the machine is made */
-	const char *vf_driver; /* that they are bound to; "" none */
+	uint32_t vfs;                                              /* enabled when the machine is made */
+	const char *vf_driver;                                     /* that they are bound to; "" none */
 	bool autoprobe;
 	struct gp_mark mark; /* of its address */
 };

@@ -42,7 +42,7 @@ struct field {
 
 #define FIELD(name, kind)                                                                                              \
 	{                                                                                                              \
-		#name, kind, offsetof(struct gp_sim_device, name)                                                      \
+#name, kind, offsetof(struct gp_sim_device, name)                                                      \
 	}
 
 static const struct field fields[] = {
@@ -259,7 +259,8 @@ void gp_sim_config_pf(const struct gp_sim_device *device, uint32_t enabled, uint
 void gp_sim_config_vf(const struct gp_sim_device *device, uint8_t out[GP_SIM_CONFIG_SIZE])
 {
 	put_header(device, out);
-	/* A VF does not know who made it: its identity is the PF's, and the kernel shows that in `vendor` and `device`. */
+	/* A VF does not know who made it: its identity is the PF's, and the kernel shows that in `vendor` and `device`.
+	 */
 	put16(out, PCI_VENDOR_ID, 0xffff);
 	put16(out, PCI_DEVICE_ID, 0xffff);
 	put_extended(out, CAPABILITY_ARI, PCI_EXT_CAP_ID_ARI, 0);
@@ -320,10 +321,9 @@ static int put_common(int root, const struct gp_sim_device *device, const char *
 	put_attribute(root, &result, directory, MODE_READ, "irq", "0\n");
 	put_attribute(root, &result, directory, MODE_READ_WRITE, "numa_node", "%d\n", (int)device->numa_node);
 	put_attribute(root, &result, directory, MODE_READ_WRITE, "driver_override", "(null)\n");
-	put_attribute(root, &result, directory, MODE_READ, "modalias",
-		      "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", device->vendor, device_id,
-		      device->subsystem_vendor, device->subsystem_device, device->pci_class >> 16 & 0xff,
-		      device->pci_class >> 8 & 0xff, device->pci_class & 0xff);
+	put_attribute(root, &result, directory, MODE_READ, "modalias", "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n",
+		      device->vendor, device_id, device->subsystem_vendor, device->subsystem_device,
+		      device->pci_class >> 16 & 0xff, device->pci_class >> 8 & 0xff, device->pci_class & 0xff);
 	if (result == 0)
 		result = gp_tree_link(root, "../../../bus/pci", "%s/subsystem", directory);
 	return result;
@@ -333,8 +333,7 @@ static int put_common(int root, const struct gp_sim_device *device, const char *
 static int publish(int root, const struct gp_sim_device *device, const char *addr)
 {
 	char bus[GP_SIM_WORD_SIZE];
-	gp_autofree char *target =
-		gp_xasprintf("../../../%s/%s", gp_sim_bus_path(device, bus) + strlen("sys/"), addr);
+	gp_autofree char *target = gp_xasprintf("../../../%s/%s", gp_sim_bus_path(device, bus) + strlen("sys/"), addr);
 	return gp_tree_link(root, target, "sys/bus/pci/devices/%s", addr);
 }
 

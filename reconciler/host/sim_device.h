@@ -49,8 +49,8 @@ bool gp_sim_vf_bus_fits(const struct gp_sim_device *device, uint32_t count);
 void gp_sim_config_pf(const struct gp_sim_device *device, uint32_t enabled, uint8_t out[GP_SIM_CONFIG_SIZE]);
 void gp_sim_config_vf(const struct gp_sim_device *device, uint8_t out[GP_SIM_CONFIG_SIZE]);
 
-/* The device's directory, with all that does not depend on a driver, and its link in sys/bus/pci/devices. Crash tolerant:
- * what is there already is completed. */
+/* The device's directory, with all that does not depend on a driver, and its link in sys/bus/pci/devices. Crash
+ * tolerant: what is there already is completed. */
 int gp_sim_plug_pf(int root, const struct gp_sim_device *device);
 int gp_sim_plug_vf(int root, const struct gp_sim_device *device, uint32_t index);
 /* Makes the SR-IOV capability and the attributes that mirror it say that `enabled` VFs are on. */

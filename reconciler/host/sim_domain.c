@@ -53,8 +53,7 @@ static bool is_active(int root, const char *name)
 
 int gp_sim_guest_save(int root, const char *name, const struct gp_sim_guest *guest)
 {
-	gp_autofree char *text =
-		gp_xasprintf("%d %" PRIu64 "\n", guest->ignores_shutdown, guest->shutdown_ms);
+	gp_autofree char *text = gp_xasprintf("%d %" PRIu64 "\n", guest->ignores_shutdown, guest->shutdown_ms);
 	return gp_tree_write(root, MODE, text, ".sim/guests/%s", name);
 }
 
@@ -90,10 +89,7 @@ static char *attribute_of(const char *text, const char *name)
 	if (tag_end == NULL || found == NULL || found > tag_end)
 		return NULL;
 	found += strlen(needle);
-	char *value = strndup(found, strcspn(found, "'"));
-	if (value == NULL)
-		gp_out_of_memory();
-	return value;
+	return gp_xasprintf("%.*s", (int)strcspn(found, "'"), found);
 }
 
 uint64_t gp_sim_live_since(const char *text)
@@ -117,10 +113,7 @@ static char *domain_element(const char *text)
 	const char *end = begin;
 	for (const char *next = strstr(begin, close); next != NULL; next = strstr(next + 1, close))
 		end = next + strlen(close);
-	char *element = strndup(begin, (size_t)(end - begin));
-	if (element == NULL)
-		gp_out_of_memory();
-	return element;
+	return gp_xasprintf("%.*s", (int)(end - begin), begin);
 }
 
 int gp_sim_live_read(int root, const char *name, struct gp_sim_live *out)
@@ -142,10 +135,9 @@ int gp_sim_live_read(int root, const char *name, struct gp_sim_live *out)
 
 static int live_write(int root, const char *name, const struct gp_sim_live *live, struct gp_error *err)
 {
-	gp_autofree char *text =
-		gp_xasprintf("<domstatus state='%s' reason='%s' pid='%" PRIu64 "' since='%" PRIu64 "'>\n%s\n</domstatus>\n",
-			     live->state, gp_streq(live->state, "paused") ? "user" : "booted", live->pid, live->since,
-			     live->domain);
+	gp_autofree char *text = gp_xasprintf(
+		"<domstatus state='%s' reason='%s' pid='%" PRIu64 "' since='%" PRIu64 "'>\n%s\n</domstatus>\n",
+		live->state, gp_streq(live->state, "paused") ? "user" : "booted", live->pid, live->since, live->domain);
 	return gp_tree_write(root, MODE, text, GP_SIM_LIVE "/%s.xml", name) < 0 ? fail_io(err, name) : 0;
 }
 
@@ -240,14 +232,13 @@ int gp_sim_domain_define(int root, const char *xml, size_t size, struct gp_error
 	struct gp_domain_xml parsed;
 	if (gp_domain_xml_parse(xml, size, arena, &parsed, err) < 0)
 		return -1;
-	gp_autofree char *named = NULL;
-	if (gp_uuid_is_null(parsed.uuid)) {
+	bool has_uuid = !gp_uuid_is_null(parsed.uuid);
+	if (!has_uuid)
 		parsed.uuid = gp_sim_uuid_of_name(parsed.name);
-		xml = named = with_uuid(xml, parsed.uuid);
-	}
+	gp_autofree char *text = has_uuid ? gp_xstrdup(xml) : with_uuid(xml, parsed.uuid);
 	if (check_name(&parsed, err) < 0 || check_twice(&parsed, err) < 0 || check_unique(root, &parsed, err) < 0)
 		return -1;
-	if (gp_tree_write(root, MODE, xml, GP_SIM_DEFINITIONS "/%s.xml", parsed.name) < 0)
+	if (gp_tree_write(root, MODE, text, GP_SIM_DEFINITIONS "/%s.xml", parsed.name) < 0)
 		return fail_io(err, parsed.name);
 	return 0;
 }
@@ -260,9 +251,10 @@ int gp_sim_domain_redefine(int root, const char *name, const char *xml, struct g
 int gp_sim_domain_undefine(int root, const char *name, struct gp_error *err)
 {
 	if (!is_defined(root, name))
-		return is_active(root, name) ? fail(err, GP_E_BUSY, name,
-						    "Requested operation is not valid: cannot undefine transient domain")
-					     : fail_unknown(err, name);
+		return is_active(root, name)
+			       ? fail(err, GP_E_BUSY, name,
+				      "Requested operation is not valid: cannot undefine transient domain")
+			       : fail_unknown(err, name);
 	if (gp_tree_exists(root, GP_SIM_SAVED "/%s.save", name))
 		return fail(err, GP_E_BUSY, name,
 			    "Requested operation is not valid: Refusing to undefine while domain managed save image "
@@ -319,8 +311,8 @@ static int check_device(int root, const struct gp_hostdev *hostdev, struct gp_er
 	gp_autofree char *user = user_of(root, hostdev);
 	if (user == NULL)
 		return 0;
-	gp_fail(err, GP_E_BUSY,
-		"Requested operation is not valid: PCI device %s is in use by driver QEMU, domain %s", addr, user);
+	gp_fail(err, GP_E_BUSY, "Requested operation is not valid: PCI device %s is in use by driver QEMU, domain %s",
+		addr, user);
 	return gp_error_holder(err, "domain %s", user);
 }
 

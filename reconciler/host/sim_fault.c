@@ -46,8 +46,8 @@ static const char *after_prefix(const char *line, const char *prefix)
 bool gp_sim_fault_find(int root, const char *kind, const char *first, const char *second, char **rest)
 {
 	gp_autofree char *text = gp_tree_read(root, NULL, FAULTS);
-	gp_autofree char *prefix = gp_xasprintf("%s%s%s%s%s", kind, *first == '\0' ? "" : " ", first,
-						*second == '\0' ? "" : " ", second);
+	gp_autofree char *prefix =
+		gp_xasprintf("%s%s%s%s%s", kind, *first == '\0' ? "" : " ", first, *second == '\0' ? "" : " ", second);
 	char *next = NULL;
 	for (char *line = text == NULL ? NULL : strtok_r(text, "\n", &next); line != NULL;
 	     line = strtok_r(NULL, "\n", &next)) {
@@ -175,8 +175,8 @@ static bool is_spent(int root, const char *line)
 		rest = after_prefix(line, "kill");
 	if (rest == NULL)
 		return false;
-	gp_autofree char *word = strndup(rest, strcspn(rest, " "));
-	return word != NULL && gp_parse_u64(word, &number) == 0 && number <= made;
+	gp_autofree char *word = gp_xasprintf("%.*s", (int)strcspn(rest, " "), rest);
+	return gp_parse_u64(word, &number) == 0 && number <= made;
 }
 
 static const char *result_name(int result)
@@ -187,7 +187,7 @@ static const char *result_name(int result)
 
 int gp_sim_mutation_begin(int root, const char *what, struct gp_sim_mutation *out)
 {
-	gp_autoclose int lock = gp_tree_lock_machine(root);
+	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(root);
 	gp_autofree char *when = NULL;
 	gp_autofree char *failure = NULL;
 	if (lock < 0)
@@ -216,7 +216,7 @@ int gp_sim_mutation_begin(int root, const char *what, struct gp_sim_mutation *ou
 
 void gp_sim_mutation_end(const struct gp_sim_mutation *mutation, int result)
 {
-	gp_autoclose int lock = gp_tree_lock_machine(mutation->root);
+	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(mutation->root);
 	trace(mutation->root, mutation->number, "end", mutation->kill_after ? "killed after" : result_name(result));
 	if (!mutation->kill_after)
 		return;
@@ -234,8 +234,8 @@ struct call {
 	struct gp_str line;
 };
 
-static const char *const attributes[] = {"sriov_numvfs", "sriov_drivers_autoprobe", "driver_override",
-					 "bind",	 "unbind",		    "drivers_probe"};
+static const char *const attributes[] = {"sriov_numvfs", "sriov_drivers_autoprobe", "driver_override", "bind", "unbind",
+					 "drivers_probe"};
 
 static int take_attribute(struct call *call, const char *word)
 {
@@ -245,8 +245,8 @@ static int take_attribute(struct call *call, const char *word)
 			return 0;
 		}
 	const char *near = gp_did_you_mean(word, attributes, COUNT(attributes));
-	gp_fail(call->err, GP_E_USAGE, "nobody writes an attribute '%s'%s%s%s", word, near == NULL ? "" : "; did you mean '",
-		near == NULL ? "" : near, near == NULL ? "" : "'?");
+	gp_fail(call->err, GP_E_USAGE, "nobody writes an attribute '%s'%s%s%s", word,
+		near == NULL ? "" : "; did you mean '", near == NULL ? "" : near, near == NULL ? "" : "'?");
 	return gp_error_remedy(call->err, "sriov_numvfs, sriov_drivers_autoprobe, driver_override, bind, unbind or "
 					  "drivers_probe");
 }
@@ -271,7 +271,8 @@ static int take_device(struct call *call, const char *word, struct gp_pci_addr *
 	char addr[GP_PCI_ADDR_SIZE];
 	if (resolve_device(call->root, word, out) < 0) {
 		gp_fail(call->err, GP_E_USAGE, "'%s' is no PCI device", word);
-		return gp_error_remedy(call->err, "an address as in \"0000:41:00.0\", or a VF as in \"0000:41:00.0/3\"");
+		return gp_error_remedy(call->err,
+				       "an address as in \"0000:41:00.0\", or a VF as in \"0000:41:00.0/3\"");
 	}
 	gp_pci_addr_format(*out, addr);
 	struct gp_pci_addr pf;
@@ -332,7 +333,7 @@ static int set_kill(struct call *call)
 
 static int set_attr(struct call *call)
 {
-	struct gp_pci_addr addr;
+	struct gp_pci_addr addr = {0};
 	if (take_device(call, call->args[0], &addr) < 0 || take_attribute(call, call->args[1]) < 0)
 		return -1;
 	return take_errno(call, call->args[2]);
@@ -340,7 +341,7 @@ static int set_attr(struct call *call)
 
 static int set_block(struct call *call)
 {
-	struct gp_pci_addr addr;
+	struct gp_pci_addr addr = {0};
 	return take_device(call, call->args[0], &addr) < 0 ? -1 : take_attribute(call, call->args[1]);
 }
 
@@ -353,7 +354,7 @@ static int set_short(struct call *call)
 
 static int set_late(struct call *call)
 {
-	struct gp_pci_addr addr;
+	struct gp_pci_addr addr = {0};
 	return take_device(call, call->args[0], &addr) < 0 ? -1 : take_ms(call, call->args[1]);
 }
 
@@ -384,7 +385,7 @@ static int set_unreadable(struct call *call)
 
 static int set_hold(struct call *call)
 {
-	struct gp_pci_addr addr;
+	struct gp_pci_addr addr = {0};
 	uint64_t pid;
 	if (take_device(call, call->args[0], &addr) < 0)
 		return -1;
@@ -464,7 +465,7 @@ int gp_sim_fault(const char *directory, const char *const *words, size_t count, 
 		return -1;
 	if (count == 0)
 		return unknown_fault("", err);
-	gp_autoclose int lock = gp_tree_lock_machine(root);
+	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(root);
 	if (lock < 0)
 		return gp_fail_errno(err, errno, "cannot lock the simulated machine");
 	for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -473,8 +474,7 @@ int gp_sim_fault(const char *directory, const char *const *words, size_t count, 
 		if (count - 1 != kinds[i].arg_count)
 			return gp_fail(err, GP_E_USAGE, "%s takes %zu words after it, not %zu: %s", words[0],
 				       kinds[i].arg_count, count - 1, kinds[i].usage);
-		return kinds[i].set == NULL ? rewrite_faults(root, undo_fault)
-					    : set_fault(root, i, words + 1, err);
+		return kinds[i].set == NULL ? rewrite_faults(root, undo_fault) : set_fault(root, i, words + 1, err);
 	}
 	return unknown_fault(words[0], err);
 }

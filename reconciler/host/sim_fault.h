@@ -28,8 +28,8 @@ int gp_sim_mutation_begin(int root, const char *what, struct gp_sim_mutation *ou
 void gp_sim_mutation_end(const struct gp_sim_mutation *mutation, int result);
 
 /*
- * Is there a fault of this kind, with these first words ("" when it has fewer)? *rest (may be NULL) is given what follows
- * them, for the caller to free.
+ * Is there a fault of this kind, with these first words ("" when it has fewer)? *rest (may be NULL) is given what
+ * follows them, for the caller to free.
  */
 bool gp_sim_fault_find(int root, const char *kind, const char *first, const char *second, char **rest);
 /* Its last word as a number; 0: no such fault. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the rest of the simulated machine asks of the pretend kernel (kernel_sim.c): booting, and processes that hold VFs.
- * The caller holds the machine's lock (gp_tree_lock_machine) unless said otherwise.
+ * What the rest of the simulated machine asks of the pretend kernel (kernel_sim.c): booting, and processes that hold
+ * VFs. The caller holds the machine's lock (gp_tree_lock_machine) unless said otherwise.
  */
 #ifndef GP_HOST_SIM_KERNEL_H
 #define GP_HOST_SIM_KERNEL_H
@@ -13,7 +13,8 @@
 #include "base/error.h"
 #include "model/ident.h"
 
-/* Makes sys, proc, dev and run from .sim/devices: no VFs, every PF bound to its boot driver, new IOMMU group numbers. */
+/* Makes sys, proc, dev and run from .sim/devices: no VFs, every PF bound to its boot driver, new IOMMU group numbers.
+ */
 int gp_kernel_boot(int root, struct gp_error *err);
 /* What an admin did before anybody looked: `count` VFs, each bound to `driver` ("" none). Takes no lock. */
 int gp_kernel_preset_vfs(int root, struct gp_pci_addr pf, uint32_t count, const char *driver, bool autoprobe,
@@ -42,6 +43,9 @@ void gp_kernel_let_go(int root, uint64_t pid);
  * caller, also when there was no process to be had.
  */
 bool gp_sim_background(int root, int keep);
+/* The same with all descriptors left open; and the closing alone. */
+bool gp_sim_fork_away(void);
+void gp_sim_close_all_but(int first, int second);
 /* How often the machine was booted. A background process stops when that changes. */
 uint64_t gp_sim_boots(int root);
 /* Sleeps in small pieces. False: the machine was rebooted or is gone meanwhile. */

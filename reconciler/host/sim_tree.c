@@ -17,16 +17,16 @@ enum { DIRECTORY_MODE = 0755, READ_CHUNK = 4096 };
 
 #define HIDDEN ".sim/hidden"
 
-/* The path that the caller's format and arguments name, as a local of the function that uses this. */
-#define PATH_OF(path, format)                                                                                          \
-	GP_CLEANUP(gp_str_clear) struct gp_str path##_str = {0};                                                       \
+/* Declares `path`: what the format and the arguments of the function that uses this name. */
+#define PATH_OF(format)                                                                                                \
+	GP_CLEANUP(gp_str_clear) struct gp_str path_str = {0};                                                         \
 	do {                                                                                                           \
-		va_list args_;                                                                                         \
-		va_start(args_, format);                                                                               \
-		gp_str_vprintf(&path##_str, format, args_);                                                            \
-		va_end(args_);                                                                                         \
+		va_list path_args;                                                                                     \
+		va_start(path_args, format);                                                                           \
+		gp_str_vprintf(&path_str, format, path_args);                                                          \
+		va_end(path_args);                                                                                     \
 	} while (0);                                                                                                   \
-	const char *path = gp_str_text(&path##_str)
+	const char *path = gp_str_text(&path_str)
 
 /* Opens the directory in which the last name of a path stands; *name points into path. */
 static int open_parent(int root, const char *path, const char **name)
@@ -34,9 +34,7 @@ static int open_parent(int root, const char *path, const char **name)
 	*name = gp_last_component(path);
 	if (*name == path)
 		return fcntl(root, F_DUPFD_CLOEXEC, 0);
-	gp_autofree char *parent = strndup(path, (size_t)(*name - path) - 1);
-	if (parent == NULL)
-		gp_out_of_memory();
+	gp_autofree char *parent = gp_xasprintf("%.*s", (int)(*name - path) - 1, path);
 	return gp_open_inside(root, parent, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 }
 
@@ -51,7 +49,7 @@ static int make_directory(int root, const char *path)
 
 int gp_tree_mkdir(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	if (make_directory(root, path) == 0)
 		return 0;
 	if (errno != ENOENT)
@@ -135,22 +133,21 @@ static int write_at(int root, mode_t mode, const void *bytes, size_t size, const
 
 int gp_tree_write(int root, mode_t mode, const char *text, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	return write_at(root, mode, text, strlen(text), path);
 }
 
 int gp_tree_write_bytes(int root, mode_t mode, const void *bytes, size_t size, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	return write_at(root, mode, bytes, size, path);
 }
 
 int gp_tree_append(int root, const char *text, const char *format, ...)
 {
-	PATH_OF(path, format);
-	gp_autoclose int fd =
-		gp_open_inside(root, path, O_WRONLY | O_APPEND | O_CREAT, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH,
-			       GP_INSIDE_ROOT);
+	PATH_OF(format);
+	gp_autoclose int fd = gp_open_inside(root, path, O_WRONLY | O_APPEND | O_CREAT,
+					     S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, GP_INSIDE_ROOT);
 	return fd < 0 ? -1 : write_all(fd, text, strlen(text));
 }
 
@@ -186,13 +183,13 @@ static char *read_path(int root, size_t *size, const char *path)
 
 char *gp_tree_read(int root, size_t *size, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	return read_path(root, size, path);
 }
 
 char *gp_tree_word(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	size_t length = 0;
 	char *text = read_path(root, &length, path);
 	if (text == NULL)
@@ -204,7 +201,7 @@ char *gp_tree_word(int root, const char *format, ...)
 
 int gp_tree_link(int root, const char *target, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	const char *name;
 	gp_autoclose int parent = open_parent(root, path, &name);
 	if (parent < 0)
@@ -228,7 +225,7 @@ char *gp_tree_link_name_at(int dir_fd, const char *name)
 
 char *gp_tree_link_name(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	const char *name;
 	gp_autoclose int parent = open_parent(root, path, &name);
 	return parent < 0 ? NULL : gp_tree_link_name_at(parent, name);
@@ -261,7 +258,7 @@ static int remove_at(int parent, const char *name)
 
 int gp_tree_remove(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	const char *name;
 	gp_autoclose int parent = open_parent(root, path, &name);
 	if (parent < 0)
@@ -271,7 +268,7 @@ int gp_tree_remove(int root, const char *format, ...)
 
 bool gp_tree_exists(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	const char *name;
 	gp_autoclose int parent = open_parent(root, path, &name);
 	return parent >= 0 && faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -279,7 +276,7 @@ bool gp_tree_exists(int root, const char *format, ...)
 
 void gp_tree_names(int root, struct gp_names *names, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	gp_names_clear(names);
 	int fd = gp_open_inside(root, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (fd < 0)
@@ -291,7 +288,7 @@ void gp_tree_names(int root, struct gp_names *names, const char *format, ...)
 
 int gp_tree_lock(int root, const char *format, ...)
 {
-	PATH_OF(path, format);
+	PATH_OF(format);
 	int fd = gp_open_inside(root, path, O_RDWR | O_CREAT, S_IRUSR | S_IWUSR, GP_INSIDE_ROOT);
 	while (fd >= 0 && flock(fd, LOCK_EX) < 0) {
 		if (errno == EINTR)

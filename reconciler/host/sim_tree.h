@@ -17,8 +17,7 @@
 int gp_tree_mkdir(int root, const char *format, ...) GP_PRINTF(2, 3);
 /* A file with this text, replaced in one step (readers see the old text or the new one); directories must exist. */
 int gp_tree_write(int root, mode_t mode, const char *text, const char *format, ...) GP_PRINTF(4, 5);
-int gp_tree_write_bytes(int root, mode_t mode, const void *bytes, size_t size, const char *format, ...)
-	GP_PRINTF(5, 6);
+int gp_tree_write_bytes(int root, mode_t mode, const void *bytes, size_t size, const char *format, ...) GP_PRINTF(5, 6);
 /* Adds a line of text at the end of a file, in one write. */
 int gp_tree_append(int root, const char *text, const char *format, ...) GP_PRINTF(3, 4);
 /* The whole text, NUL-terminated, caller frees; NULL with errno. *size may be NULL. */
@@ -38,7 +37,8 @@ bool gp_tree_exists(int root, const char *format, ...) GP_PRINTF(2, 3);
 /* Names in a directory, sorted; none when it cannot be read. */
 void gp_tree_names(int root, struct gp_names *names, const char *format, ...) GP_PRINTF(3, 4);
 
-/* Takes an exclusive lock on a file, which is made if need be: a descriptor to close, or -1. Waits as long as it takes. */
+/* Takes an exclusive lock on a file, which is made if need be: a descriptor to close, or -1. Waits as long as it takes.
+ */
 int gp_tree_lock(int root, const char *format, ...) GP_PRINTF(2, 3);
 /* .sim/lock: counters, domains, who holds which VF. Held for moments only. */
 int gp_tree_lock_machine(int root);

@@ -32,7 +32,7 @@ static void add_block(struct sha1 *sha, const uint8_t *block)
 	uint32_t words[ROUNDS];
 	uint32_t s[DIGEST_WORDS];
 
-	for (unsigned i = 0; i < WORDS; i++)
+	for (size_t i = 0; i < WORDS; i++)
 		words[i] = (uint32_t)block[i * 4] << 24 | (uint32_t)block[i * 4 + 1] << 16 |
 			   (uint32_t)block[i * 4 + 2] << 8 | block[i * 4 + 3];
 	for (unsigned i = WORDS; i < ROUNDS; i++)

@@ -58,7 +58,7 @@ enum {
 	entry(virSetErrorFunc)
 /* clang-format on */
 
-#define AS_MEMBER(name) __typeof__(&(name)) name;
+#define AS_MEMBER(name) __typeof__ (&(name))(name);
 struct libvirt {
 	LIBVIRT_FUNCTIONS(AS_MEMBER)
 };
@@ -165,7 +165,6 @@ static enum gp_error_kind kind_of(const virError *error)
 		return error->int1 == EACCES || error->int1 == EPERM ? GP_E_PERMISSION : GP_E_UNAVAILABLE;
 	switch (error->code) {
 	case VIR_ERR_NO_DOMAIN:
-	case VIR_ERR_DEVICE_MISSING:
 		return GP_E_NOT_FOUND;
 	case VIR_ERR_OPERATION_TIMEOUT:
 		return GP_E_TIMEOUT;
@@ -408,7 +407,7 @@ static uint64_t read_running_ms(const struct libvirt_vmm *vmm, const char *name)
 static int read_config(const struct domain_ref *ref, struct gp_domain_reader *reader, struct gp_arena *arena,
 		       struct gp_domain *domain, struct gp_error *err)
 {
-	struct gp_domain_xml xml;
+	struct gp_domain_xml xml = {0};
 	if (read_xml(ref, VIR_DOMAIN_XML_INACTIVE, reader, arena, &xml, err) < 0)
 		return -1;
 	domain->config = xml.hostdevs;
@@ -423,7 +422,7 @@ static int read_config(const struct domain_ref *ref, struct gp_domain_reader *re
 static int read_live(const struct libvirt_vmm *vmm, const struct domain_ref *ref, struct gp_domain_reader *reader,
 		     struct gp_arena *arena, struct gp_domain *domain, struct gp_error *err)
 {
-	struct gp_domain_xml xml;
+	struct gp_domain_xml xml = {0};
 	if (read_xml(ref, 0, reader, arena, &xml, err) < 0 || read_state(ref, &domain->state, err) < 0)
 		return -1;
 	domain->live_known = true;
@@ -493,7 +492,7 @@ static int observe_one(struct gp_vmm *base, struct gp_uuid uuid, struct gp_arena
 	struct libvirt_vmm *vmm = of(base);
 	GP_NO_SIGPIPE;
 	GP_DOMAIN_REF ref = {0};
-	enum gp_domain_state state;
+	enum gp_domain_state state = GP_DOMAIN_UNKNOWN;
 
 	*domain = (struct gp_domain){0};
 	if (find_domain(vmm, uuid, &ref, err) < 0 || read_flags(&ref, domain, err) < 0 ||
@@ -647,8 +646,7 @@ static void *run_reader(void *context)
 	return NULL;
 }
 
-/* The caller is the first reader; threads are a help, not a need. They take no signals: those are for the main thread.
- */
+/* The caller is the first reader; threads are a help, not a need. Signals are not for them. */
 static void run_readers(struct survey_reader *readers, size_t count)
 {
 	sigset_t all, before;
@@ -737,11 +735,12 @@ static size_t readers_for(size_t domains)
 static int read_all(struct survey *survey, struct gp_observed *observed, struct gp_error *err)
 {
 	struct survey_reader readers[READERS_MAX];
-	size_t count = readers_for(survey->all.count);
+	size_t count = 0, wanted = readers_for(survey->all.count);
 
 	survey->slots = gp_xcalloc(survey->all.count + 1, sizeof(*survey->slots));
-	for (size_t i = 0; i < count; i++)
-		readers[i] = (struct survey_reader){survey, gp_arena_new(), gp_domain_reader_new(), 0};
+	do
+		readers[count++] = (struct survey_reader){survey, gp_arena_new(), gp_domain_reader_new(), 0};
+	while (count < wanted);
 	run_readers(readers, count);
 	bool failed = atomic_load(&survey->failed);
 	if (!failed) {
@@ -974,7 +973,7 @@ static int change_hostdev(struct libvirt_vmm *vmm, struct gp_uuid uuid, const st
 	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
 	GP_DOMAIN_REF before = {0};
 	GP_DOMAIN_REF after = {0};
-	struct gp_domain_xml xml;
+	struct gp_domain_xml xml = {0};
 
 	*changed = false;
 	if (read_definition(vmm, uuid, &before, arena, &xml, err) < 0)
@@ -1014,7 +1013,7 @@ static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, boo
 	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
 	GP_DOMAIN_REF before = {0};
 	GP_DOMAIN_REF after = {0};
-	struct gp_domain_xml xml;
+	struct gp_domain_xml xml = {0};
 
 	*changed = false;
 	if (read_definition(vmm, uuid, &before, arena, &xml, err) < 0)
@@ -1044,7 +1043,7 @@ static int state(struct gp_vmm *base, struct gp_uuid uuid, enum gp_domain_state 
 /* 1: off already. 0: it runs, is persistent, and may be asked to stop. */
 static int check_stop(const struct domain_ref *ref, struct gp_error *err)
 {
-	enum gp_domain_state found;
+	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	if (read_state(ref, &found, err) < 0)
 		return -1;
 	if (found == GP_DOMAIN_OFF)
@@ -1058,7 +1057,7 @@ static int check_stop(const struct domain_ref *ref, struct gp_error *err)
 static int judge_power(struct libvirt_vmm *vmm, struct gp_uuid uuid, bool wanted_off, struct gp_error *problem,
 		       struct gp_error *err)
 {
-	enum gp_domain_state found;
+	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	if (state(&vmm->base, uuid, &found, NULL) == 0 && (found == GP_DOMAIN_OFF) == wanted_off &&
 	    found != GP_DOMAIN_PAUSED && found != GP_DOMAIN_UNKNOWN)
 		return 0;
@@ -1092,7 +1091,7 @@ static int shutdown_domain(struct gp_vmm *base, struct gp_uuid uuid, struct gp_e
 static int destroy(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *err)
 {
 	struct libvirt_vmm *vmm = of(base);
-	enum gp_domain_state found;
+	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	GP_NO_SIGPIPE;
 
 	if (stop(vmm, uuid, vmm->lib.virDomainDestroy, "forcing it off", err) < 0 || state(base, uuid, &found, err) < 0)
@@ -1103,7 +1102,7 @@ static int destroy(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *er
 /* 1: it runs already. 0: it is off, and what would start is its definition as it is now. */
 static int check_start(const struct domain_ref *ref, struct gp_error *err)
 {
-	enum gp_domain_state found;
+	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	if (read_state(ref, &found, err) < 0)
 		return -1;
 	if (found == GP_DOMAIN_PAUSED)

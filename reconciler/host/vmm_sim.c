@@ -147,7 +147,8 @@ static const char *why_of(struct gp_arena *arena, const char *what, const struct
 	return gp_arena_printf(arena, "%s: %s", what, problem->message == NULL ? "unknown" : problem->message);
 }
 
-/* One of the two definitions of a domain. 1: read. 0: there is none. -1: there is one that cannot be known, see *why. */
+/* One of the two definitions of a domain. 1: read. 0: there is none. -1: there is one that cannot be known, see *why.
+ */
 static int read_definition(struct reading *reading, int dir_fd, const char *file, struct gp_arena *arena,
 			   struct gp_domain_xml *out, const char **why)
 {
@@ -171,9 +172,9 @@ static const struct {
 	const char *word;
 	enum gp_domain_state state;
 } states[] = {
-	{"running", GP_DOMAIN_RUNNING},   {"blocked", GP_DOMAIN_RUNNING}, {"idle", GP_DOMAIN_RUNNING},
-	{"paused", GP_DOMAIN_PAUSED},     {"shutdown", GP_DOMAIN_STOPPING}, {"shutoff", GP_DOMAIN_OFF},
-	{"crashed", GP_DOMAIN_CRASHED},   {"pmsuspended", GP_DOMAIN_SUSPENDED},
+	{"running", GP_DOMAIN_RUNNING}, {"blocked", GP_DOMAIN_RUNNING},       {"idle", GP_DOMAIN_RUNNING},
+	{"paused", GP_DOMAIN_PAUSED},   {"shutdown", GP_DOMAIN_STOPPING},     {"shutoff", GP_DOMAIN_OFF},
+	{"crashed", GP_DOMAIN_CRASHED}, {"pmsuspended", GP_DOMAIN_SUSPENDED},
 };
 
 static enum gp_domain_state state_of(const char *word)
@@ -261,13 +262,14 @@ static bool is_domain_file(const char *name)
 }
 
 /* Calls back for each domain, defined or running, in the order of names. */
-static void each_domain_file(const struct reading *reading, void (*each)(void *context, const char *file), void *context)
+static void each_domain_file(const struct reading *reading, void (*each)(void *context, const char *file),
+			     void *context)
 {
 	const struct gp_names *defined = &reading->defined;
 	const struct gp_names *live = &reading->live;
 	for (size_t i = 0, j = 0; i < defined->count || j < live->count;) {
 		int order = i == defined->count ? 1
-			    : j == live->count	? -1
+			    : j == live->count  ? -1
 						: strcmp(gp_names_at(defined, i), gp_names_at(live, j));
 		const char *file = order <= 0 ? gp_names_at(defined, i) : gp_names_at(live, j);
 		i += order <= 0 ? 1 : 0;
@@ -286,7 +288,7 @@ static void observe_file(void *context, const char *file)
 {
 	const struct observing *observing = context;
 	struct gp_observed *observed = observing->observed;
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (read_domain(observing->reading, file, observed->arena, &domain))
 		*gp_arena_push(observed->arena, observed->domains, observed->domain_count) = domain;
 }
@@ -338,7 +340,7 @@ static void search_file(void *context, const char *file)
 {
 	struct search *search = context;
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (search->file != NULL || !read_domain(search->reading, file, arena, &domain))
 		return;
 	if (!gp_uuid_is_null(domain.uuid))
@@ -387,7 +389,7 @@ static int observe_one(struct gp_vmm *base, struct gp_uuid uuid, struct gp_arena
 static int state(struct gp_vmm *base, struct gp_uuid uuid, enum gp_domain_state *out, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (observe_one(base, uuid, arena, &domain, err) < 0)
 		return -1;
 	*out = domain.state;
@@ -419,8 +421,8 @@ static void add_holder(struct holders *holders, const char *file)
 	struct gp_domain domain = {0};
 	int found = read_live(holders->reading, file, holders->arena, &domain);
 	if (found < 0) {
-		holders->result = gp_fail(holders->err, GP_E_CORRUPT, "a running domain cannot be known: %s",
-					  domain.unknown_why);
+		holders->result =
+			gp_fail(holders->err, GP_E_CORRUPT, "a running domain cannot be known: %s", domain.unknown_why);
 		return;
 	}
 	if (found > 0 && names_any(&domain, holders->addrs, holders->count))
@@ -446,7 +448,7 @@ static int definition(struct gp_vmm *base, struct gp_uuid uuid, char **xml, stru
 {
 	GP_CLEANUP(reading_finish) struct reading reading = {0};
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (reading_begin(of(base), &reading, err) < 0 || find_in(&reading, uuid, arena, &domain, err) < 0)
 		return -1;
 	gp_autofree char *file = gp_xasprintf("%s.xml", domain.name);
@@ -503,8 +505,7 @@ static int find_to_edit(struct gp_vmm *base, struct gp_uuid uuid, struct gp_aren
 static int begin(struct sim_vmm *vmm, const struct gp_domain *domain, const char *verb, const char *what,
 		 struct gp_sim_mutation *mutation, struct gp_error *err)
 {
-	gp_autofree char *line =
-		gp_xasprintf("%s %s%s%s", verb, domain->name, what[0] == '\0' ? "" : " ", what);
+	gp_autofree char *line = gp_xasprintf("%s %s%s%s", verb, domain->name, what[0] == '\0' ? "" : " ", what);
 	int result = gp_sim_mutation_begin(vmm->root, line, mutation);
 	if (result == 0)
 		return 0;
@@ -582,7 +583,8 @@ static int check_detach(const struct gp_domain *domain, const struct gp_hostdev 
 	return 0;
 }
 
-/* The lowest bus of the guest that no device of the definition is on: libvirt gives each hostdev a root port of its own. */
+/* The lowest bus of the guest that no device of the definition is on: libvirt gives each hostdev a root port of its
+ * own. */
 static unsigned free_guest_bus(const char *xml)
 {
 	enum { FIRST_BUS = 5, LAST_BUS = 255 };
@@ -604,8 +606,9 @@ static char *edit_hostdev(const char *xml, size_t size, const struct gp_hostdev 
 	gp_autofree char *guest_xml =
 		strstr(kept, "<address") != NULL
 			? gp_xstrdup(kept)
-			: gp_xasprintf("%s<address type='pci' domain='0x0000' bus='0x%02x' slot='0x00' function='0x0'/>",
-				       kept, free_guest_bus(xml));
+			: gp_xasprintf(
+				  "%s<address type='pci' domain='0x0000' bus='0x%02x' slot='0x00' function='0x0'/>",
+				  kept, free_guest_bus(xml));
 	struct gp_hostdev placed = *hostdev;
 	placed.guest_xml = guest_xml;
 	return gp_domain_xml_with_hostdev(xml, size, &placed, err);
@@ -632,7 +635,7 @@ static int change_hostdev(struct gp_vmm *base, struct gp_uuid uuid, const struct
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	GP_CLEANUP(gp_str_clear) struct gp_str source = {0};
 	struct gp_sim_mutation mutation;
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 
 	*changed = false;
 	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
@@ -683,7 +686,7 @@ static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, boo
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	struct gp_sim_mutation mutation;
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 
 	*changed = false;
 	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
@@ -735,7 +738,7 @@ static int stop(struct gp_vmm *base, struct gp_uuid uuid, const char *verb, cons
 		int (*action)(int root, const char *name, struct gp_error *err), struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (find_to_change(base, uuid, arena, &domain, err) < 0)
 		return -1;
 	int off = check_stop(&domain, err);
@@ -775,7 +778,7 @@ static int start_now(int root, const char *name, struct gp_error *err)
 static int start(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_domain domain;
+	struct gp_domain domain = {0};
 	if (find_to_change(base, uuid, arena, &domain, err) < 0)
 		return -1;
 	int running = check_start(&domain, err);

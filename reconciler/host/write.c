@@ -260,11 +260,6 @@ static void predict_partitions(struct gp_arena *arena, struct gp_host *host, str
 		snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver", gp_pci_addr_format(addr, name));
 		if (gp_host_read_link(host, path, text, sizeof(text), NULL) > 0)
 			vf->driver = gp_arena_strdup(arena, text);
-		snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/iommu_group", name);
-		uint64_t group = 0;
-		vf->iommu_group_known =
-			gp_host_read_link(host, path, text, sizeof(text), NULL) > 0 && sscanf(text, "%lu", &group) == 1;
-		vf->iommu_group = (uint32_t)group;
 	}
 }
 

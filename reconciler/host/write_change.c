@@ -331,8 +331,7 @@ static const struct vendor_program {
 /* With one argument and the device; its exit status says little, so that a step that waits always follows. */
 int gp_write_run_program(const char *path, const char *argument, const char *device, struct gp_error *err)
 {
-	char *const arguments[] = {(char *)(uintptr_t)gp_last_component(path), (char *)(uintptr_t)argument,
-				   (char *)(uintptr_t)device, NULL};
+	char *const arguments[] = {(char *)gp_last_component(path), (char *)argument, (char *)device, NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawn_file_actions_init(&files);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -376,7 +376,8 @@ static void write_vms(struct export *export)
 	export->out = &vms;
 	for (size_t i = 0; i < observed->domain_count; i++) {
 		const struct gp_domain *domain = &observed->domains[i];
-		gp_autofree const struct gp_hostdev **devices = gp_xcalloc(domain->config_count, sizeof(*devices));
+		const struct gp_hostdev **devices =
+			gp_arena_array_of(export->arena, const struct gp_hostdev *, domain->config_count);
 		size_t count = collect_devices(export, domain, devices);
 		write_vm_remark(export, domain, count);
 		if (count > 0)

@@ -3,6 +3,7 @@
 #include "intent/file.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { VERSION = 1 };
 
@@ -63,7 +64,7 @@ bool gp_file_is_for(const struct gp_file *file, const char *host)
 	if (host == NULL || file->hosts.count == 0)
 		return true;
 	const char *dot = strchr(host, '.');
-	gp_autofree char *first_label = dot == NULL ? NULL : strndup(host, (size_t)(dot - host));
+	gp_autofree char *first_label = dot == NULL ? NULL : gp_xasprintf("%.*s", (int)(dot - host), host);
 	for (size_t i = 0; i < file->hosts.count; i++) {
 		const char *pattern = file->hosts.items[i];
 		if (gp_glob_match(pattern, host, true) ||
@@ -107,9 +108,18 @@ bool gp_globs_can_meet(const char *a, const char *b)
 	return below[0];
 }
 
+/* "gpu-1.example.com" begins with the host "gpu-1", and with itself. */
+static bool begins_with_host(const char *name, const char *host)
+{
+	size_t length = strlen(host);
+	return strncasecmp(name, host, length) == 0 && (name[length] == '\0' || name[length] == '.');
+}
+
 /* A pattern speaks for a host by its full name or by its first label, so one may mean either. */
 static bool patterns_can_meet(const char *a, const char *b)
 {
+	if (strchr(a, '*') == NULL && strchr(b, '*') == NULL)
+		return strlen(a) <= strlen(b) ? begins_with_host(b, a) : begins_with_host(a, b);
 	if (gp_globs_can_meet(a, b))
 		return true;
 	gp_autofree char *longer_a = gp_xasprintf("%s.*", a);

@@ -151,6 +151,8 @@ struct gp_desired *gp_intent_load(const char *const *paths, size_t path_count, c
 	struct load load = {.desired = gp_desired_new(), .diags = diags};
 	for (size_t i = 0; i < path_count; i++)
 		read_path(&load, paths[i]);
+	if (path_count == 0)
+		gp_diags_add(diags, GP_ERROR, GP_E_INPUT, "no-files", (struct gp_mark){0}, "no file was named");
 	read_sources(&load, host);
 	return load.desired;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The language: YAML files in, desired state out; and an observed host back to YAML.
- * Tables: a key of the language is one row of intent/keys_*.c, one line of schema/gpupart.schema.json.
+ * Tables: a key of the language is one row of intent/keys.c and one entry of schema/gpupart.schema.json.
  */
 #ifndef GP_INTENT_INTENT_H
 #define GP_INTENT_INTENT_H
@@ -17,8 +17,14 @@ enum { GP_INTENT_MAX_FILE = 16 * 1024 * 1024, GP_INTENT_MAX_VMS = 100 * 1000 };
  * left out) and checks across objects. All faults of all files go to diags; the desired state is returned even then as
  * far as it could be read (NULL never). Whoever acts on it first asks diags->error_count.
  *
- * host: the name that `hosts:` patterns are compared with (full name, or its part before the first dot); NULL: every
- * file counts (validate). Files for other hosts are still parsed and checked for themselves.
+ * host: the name that `hosts:` patterns are compared with (full name, or its part before the first dot). Files for
+ * other hosts are still read and checked, but not merged. That no file speaks for the host is a fault.
+ *
+ * Without a host (NULL, as for validate) every file counts. Names must then be unique, and policies agree, only over
+ * files whose patterns some host could match both: one class may be cut otherwise in a file for another host. So what
+ * such a load returns may hold a name twice; it is for looking at, not for planning.
+ *
+ * Not seen here, since it takes a host: two classes on one GPU, a domain that is listed by name and by UUID.
  */
 struct gp_desired *gp_intent_load(const char *const *paths, size_t path_count, const char *host,
 				  struct gp_diags *diags);

@@ -10,6 +10,8 @@
 
 #include "intent/file.h"
 
+enum { MOST_SUGGESTIONS = 100 };
+
 /* ---- an index of names ---- */
 
 /* Where a name is defined; definitions of one name are linked, latest first. */
@@ -33,6 +35,10 @@ struct merge {
 	const struct gp_file *files;
 	size_t count;
 	bool has_host;
+	/* Which files can be at odds with file `row_of`: asked for each name anew, worked out once. */
+	enum { UNKNOWN, NO, YES } * row;
+	size_t row_of;
+	size_t suggestions; /* did-you-means so far: each looks at all classes */
 	struct index classes, vms;
 };
 
@@ -66,14 +72,19 @@ static uint32_t *find_slot(const struct index *index, const char *name, uint32_t
 }
 
 /* Can both files be at odds? */
-static bool can_meet(const struct merge *merge, size_t a, size_t b)
+static bool can_meet(struct merge *merge, size_t a, size_t b)
 {
 	const struct gp_file *first = &merge->files[a], *second = &merge->files[b];
 	if (a == b)
 		return true;
 	if (merge->has_host)
 		return first->for_host && second->for_host;
-	return gp_files_can_meet(first, second);
+	if (merge->row_of != b)
+		memset(merge->row, 0, merge->count * sizeof(merge->row[0]));
+	merge->row_of = b;
+	if (merge->row[a] == UNKNOWN)
+		merge->row[a] = gp_files_can_meet(first, second) ? YES : NO;
+	return merge->row[a] == YES;
 }
 
 /* ---- what must be unique ---- */
@@ -185,8 +196,10 @@ static bool can_see(const struct merge *merge, size_t user, size_t definer)
 	return gp_files_can_meet(a, b);
 }
 
-static const char *near_class(const struct merge *merge, const struct gp_class_use *use)
+static const char *near_class(struct merge *merge, const struct gp_class_use *use)
 {
+	if (merge->suggestions++ >= MOST_SUGGESTIONS)
+		return NULL;
 	const char **names = NULL;
 	size_t count = 0;
 	for (size_t i = 0; i < merge->count; i++)
@@ -331,6 +344,7 @@ static void fill(const struct merge *merge, struct gp_desired *desired)
 void gp_merge(struct gp_reader *reader, const struct gp_file *files, size_t count, struct gp_desired *desired)
 {
 	struct merge merge = {.reader = reader, .files = files, .count = count, .has_host = desired->host != NULL};
+	merge.row = gp_arena_alloc(reader->arena, count * sizeof(merge.row[0]));
 	merge.classes = new_index(reader->arena, count_all(&merge, true));
 	merge.vms = new_index(reader->arena, count_all(&merge, false));
 	check(&merge);

@@ -43,8 +43,7 @@ static bool add_request_class(struct gp_reader *reader, const struct gp_place *p
 		gp_fault(reader, "contradiction", place->value, "the class '%s' is named twice", name);
 		return false;
 	}
-	if (request->class_count == MOST_ALTERNATIVES)
-		return gp_fault_wanted(reader, place, "a list of at most 64 classes", NULL);
+
 	if (known == NULL)
 		use_class(reader, place->value, name);
 	*gp_arena_push(reader->arena, request->classes, request->class_count) = name;
@@ -53,6 +52,11 @@ static bool add_request_class(struct gp_reader *reader, const struct gp_place *p
 
 bool gp_take_request_class(struct gp_reader *reader, const struct gp_place *place, void *field)
 {
+	if (place->value->type == GP_YAML_SEQUENCE && place->value->count > MOST_ALTERNATIVES) {
+		gp_fault(reader, "wrong-value", place->key_node, "'class' names %u classes; 64 are the most",
+			 place->value->count);
+		return false;
+	}
 	return gp_one_or_many(reader, place, "the name of a class, or a list of such", add_request_class, field);
 }
 

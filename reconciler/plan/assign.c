@@ -65,8 +65,8 @@ static bool alias_says(const struct gp_hostdev *hostdev, const struct gp_ask *as
 	uint32_t request;
 	const char *class_name;
 
-	return hostdev->ours && gp_alias_parse(hostdev->alias, &request, &class_name) == 0 &&
-	       request == ask->request && gp_streq(class_name, slot->gpu->class_of->name);
+	return hostdev->ours && gp_alias_parse(hostdev->alias, &request, &class_name) == 0 && request == ask->request &&
+	       gp_streq(class_name, slot->gpu->class_of->name);
 }
 
 static bool cost_of(const void *context_pointer, size_t asker, size_t slot_number, struct gp_cost *out)
@@ -75,14 +75,16 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 	const struct gp_ask *ask = context->sheet->asks[asker];
 	const struct gp_slot *slot = context->sheet->offered[slot_number];
 	const struct opinion *opinion = opinion_of(context, ask->want, slot);
-	bool mine = false, relabel = true, barred = slot->outsider != NULL, live = false, busy = false;
+	bool barred = slot->outsider != NULL; /* unless its own definition has it */
+	bool claimed = false;                 /* by another VM's definition: unless it runs with it */
+	bool mine = false, relabel = true, live = false, busy = false;
 
 	if (!opinion->fits)
 		return false;
 	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
 		if (claim->vm != ask->vm) {
 			/* What another VM has by hand is not ours to give, adopted by that VM or not. */
-			barred = barred || gp_claim_is_foreign(claim) || (!claim->live && !claim->hostdev->ours);
+			claimed = claimed || gp_claim_is_foreign(claim) || (!claim->live && !claim->hostdev->ours);
 			busy = busy || claim->live;
 		} else if (gp_claim_is_own(claim)) {
 			mine = true;
@@ -92,7 +94,7 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 			barred = barred || gp_claim_is_foreign(claim);
 		}
 	}
-	if (barred && !mine)
+	if ((barred && !mine) || (claimed && !live))
 		return false;
 	*out = (struct gp_cost){{
 		[GP_COST_DISTURBS] = ask->vm->up && !live,
@@ -101,14 +103,13 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 		[GP_COST_CLASS] = opinion->rank,
 		[GP_COST_DISTANCE] = opinion->distance,
 		[GP_COST_BUSY] = busy,
-		[GP_COST_SLOT] = mine ? 0 : (int64_t)slot->preference,
 	}};
 	return true;
 }
 
 /*
- * Of the slots that the VM claims, the cheapest. It is the cheapest of all: any slot that it does not claim costs a move,
- * and if the VM is up a disturbance, too.
+ * Of the slots that the VM claims, the cheapest. It is the cheapest of all: any slot that it does not claim costs a
+ * move, and if the VM is up a disturbance, too. Of two that cost the same, neither is kept beforehand.
  */
 static size_t kept_by(const void *context_pointer, size_t asker)
 {
@@ -116,42 +117,112 @@ static size_t kept_by(const void *context_pointer, size_t asker)
 	const struct gp_ask *ask = context->sheet->asks[asker];
 	size_t best = GP_PLACE_NONE;
 	struct gp_cost least = {{0}};
+	bool tie = false;
 
 	for (size_t c = 0; c < ask->vm->claim_count; c++) {
 		const struct gp_slot *slot = ask->vm->claims[c]->slot;
 		struct gp_cost cost;
 
-		if (!slot->offered || !cost_of(context, asker, slot->number, &cost))
+		if (!slot->offered || slot->number == best || !cost_of(context, asker, slot->number, &cost))
 			continue;
-		if (best != GP_PLACE_NONE && gp_cost_compare(&cost, &least) >= 0)
-			continue;
-		best = slot->number;
-		least = cost;
+		int order = best == GP_PLACE_NONE ? -1 : gp_cost_compare(&cost, &least);
+
+		tie = order == 0 || (tie && order > 0);
+		if (order < 0) {
+			best = slot->number;
+			least = cost;
+		}
 	}
-	return best;
+	return tie ? GP_PLACE_NONE : best;
+}
+
+/* ---- askers that are alike ---- */
+
+static bool same_amount(struct gp_amount a, struct gp_amount b)
+{
+	return a.unit == b.unit && a.value == b.value;
+}
+
+static bool same_wish(const struct gp_request *a, const struct gp_request *b)
+{
+	if (a == b)
+		return true;
+	if (a->class_count != b->class_count)
+		return false;
+	for (size_t i = 0; i < a->class_count; i++) {
+		if (!gp_streq(a->classes[i], b->classes[i]))
+			return false;
+	}
+	for (enum gp_resource r = 0; r < GP_RESOURCE_COUNT; r++) {
+		const struct gp_bound *x = &a->bounds[r], *y = &b->bounds[r];
+
+		if (x->given != y->given || !same_amount(x->min, y->min) || !same_amount(x->optimal, y->optimal) ||
+		    !same_amount(x->max, y->max))
+			return false;
+	}
+	return true;
+}
+
+/* VMs that claim nothing yet differ only in what they ask for, and in whether they run. */
+static size_t *kinds_of(const struct gp_sheet *sheet)
+{
+	size_t *kinds = gp_arena_array_of(sheet->scratch, size_t, sheet->ask_count);
+	size_t *firsts = NULL, count = 0;
+
+	for (size_t a = 0; a < sheet->ask_count; a++) {
+		const struct gp_ask *ask = sheet->asks[a];
+
+		kinds[a] = a;
+		if (ask->vm->claim_count)
+			continue;
+		for (size_t i = 0; i < count && kinds[a] == a; i++) {
+			const struct gp_ask *first = sheet->asks[firsts[i]];
+
+			if (first->vm->up == ask->vm->up && same_wish(first->want, ask->want))
+				kinds[a] = firsts[i];
+		}
+		if (kinds[a] == a)
+			*gp_arena_push(sheet->scratch, firsts, count) = a;
+	}
+	return kinds;
+}
+
+static uint64_t *preferences_of(const struct gp_sheet *sheet)
+{
+	uint64_t *preferences = gp_arena_array_of(sheet->scratch, uint64_t, sheet->offered_count);
+
+	for (size_t s = 0; s < sheet->offered_count; s++)
+		preferences[s] = sheet->offered[s]->preference;
+	return preferences;
 }
 
 /* ---- the order in which free slots are liked ---- */
 
 enum { GPU_SHIFT = 20, UNUSED_SHIFT = 40 };
 
-static bool is_used(const struct gp_slot *slot) { return slot->claims || slot->outsider; }
+static bool is_used(const struct gp_slot *slot)
+{
+	return slot->claims || slot->outsider;
+}
 
 static void prefer(const struct gp_sheet *sheet, struct gp_gpu_row *row)
 {
 	enum gp_placement placement = row->class_of->placement;
-	uint64_t gpu = (uint64_t)(row - sheet->gpus), used = 0;
+	uint64_t gpu = (uint64_t)(row - sheet->gpus), used = 0, taken;
 
 	if (placement == GP_PLACEMENT_INHERIT)
 		placement = sheet->desired->policy.placement;
 	for (size_t i = 0; i < row->slot_count; i++)
 		used += is_used(&row->slots[i]);
+	taken = used;
 	for (size_t i = 0; i < row->slot_count; i++) {
 		struct gp_slot *slot = &row->slots[i];
 
-		if (placement == GP_PLACEMENT_SPREAD)
+		if (is_used(slot))
+			slot->preference = 0; /* whoever has it weighs more */
+		else if (placement == GP_PLACEMENT_SPREAD)
 			/* The nth partition of a GPU costs n: the cheapest sum is the most even spread. */
-			slot->preference = (is_used(slot) ? 0 : ++used) << GPU_SHIFT | gpu;
+			slot->preference = (uint64_t)++taken << GPU_SHIFT | gpu;
 		else
 			/* GPUs that are used already first, then in address order, each from its first partition on. */
 			slot->preference = (uint64_t)(used == 0) << UNUSED_SHIFT | gpu << GPU_SHIFT | i;
@@ -304,9 +375,8 @@ static void describe_misfit(struct gp_sheet *sheet, const struct gp_ask *ask, st
 static struct gp_diag *begin_fault(struct gp_sheet *sheet, const struct gp_ask *ask, const char *names, size_t count,
 				   const char *what)
 {
-	struct gp_diag *diag =
-		gp_sheet_fault(sheet, GP_E_INPUT, "no-partition", ask->want->mark, "%s %s no partition: %s", names,
-			       count == 1 ? "gets" : "get", what);
+	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_INPUT, "no-partition", ask->want->mark,
+					      "%s %s no partition: %s", names, count == 1 ? "gets" : "get", what);
 
 	gp_error_subject(&diag->error, "domain %s", ask->vm->domain->name);
 	return diag;
@@ -384,7 +454,8 @@ void gp_assign(struct gp_sheet *sheet)
 	struct gp_placement_result result;
 
 	list_offered(sheet);
-	result = gp_place(&(struct gp_place_problem){sheet->ask_count, sheet->offered_count, cost_of, kept_by, &context},
+	result = gp_place(&(struct gp_place_problem){sheet->ask_count, sheet->offered_count, cost_of, kept_by, &context,
+						     kinds_of(sheet), preferences_of(sheet)},
 			  sheet->scratch);
 	for (size_t a = 0; a < sheet->ask_count; a++) {
 		struct gp_ask *ask = sheet->asks[a];
@@ -405,7 +476,8 @@ void gp_assign(struct gp_sheet *sheet)
 static void report(struct gp_sheet *sheet, size_t want_index, uint32_t request)
 {
 	const struct gp_vm_row *row = sheet->by_want[want_index];
-	struct gp_assignment *out = gp_arena_push(sheet->arena, sheet->plan->assignments, sheet->plan->assignment_count);
+	struct gp_assignment *out =
+		gp_arena_push(sheet->arena, sheet->plan->assignments, sheet->plan->assignment_count);
 
 	out->domain = sheet->desired->vms[want_index].name;
 	out->defined = row != NULL;

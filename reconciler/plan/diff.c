@@ -66,7 +66,10 @@ static struct gp_edit *add_edit(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	return edit;
 }
 
-static const char *class_name_of(const struct gp_ask *ask) { return ask->slot->gpu->class_of->name; }
+static const char *class_name_of(const struct gp_ask *ask)
+{
+	return ask->slot->gpu->class_of->name;
+}
 
 /* The hostdev stands on the right partition, but not as ours or not under this wish. */
 static void replace_in_place(struct gp_sheet *sheet, struct gp_ask *ask, const struct gp_hostdev *have)
@@ -83,10 +86,10 @@ static void replace_in_place(struct gp_sheet *sheet, struct gp_ask *ask, const s
 						  ask->want->mark};
 	} else {
 		edit->case_number = 41; /* case 41: adopt */
-		edit->reason = (struct gp_reason){"adopt",
-						  gp_sheet_printf(sheet, "adopt: true, a partition of class %s made by hand",
-								  class_name_of(ask)),
-						  ask->vm->want->mark};
+		edit->reason = (struct gp_reason){
+			"adopt",
+			gp_sheet_printf(sheet, "adopt: true, a partition of class %s made by hand", class_name_of(ask)),
+			ask->vm->want->mark};
 	}
 }
 
@@ -107,8 +110,8 @@ static void add_binding(struct gp_sheet *sheet, struct gp_ask *ask, const struct
 	if (gp_slot_is_live_for(ask->slot, ask->vm)) {
 		edit->case_number = 65; /* case 65: it runs with it, but its definition says otherwise */
 		edit->reason.code = "vm-drift";
-		edit->reason.text = gp_sheet_printf(sheet, "asks for class %s, and runs with this one",
-						    class_name_of(ask));
+		edit->reason.text =
+			gp_sheet_printf(sheet, "asks for class %s, and runs with this one", class_name_of(ask));
 	} else if (!remove) {
 		edit->case_number = 30; /* case 30: a partition for a VM that has none */
 		edit->reason.code = "vm-binding";
@@ -116,13 +119,13 @@ static void add_binding(struct gp_sheet *sheet, struct gp_ask *ask, const struct
 	} else if (names_no_partition(sheet, remove)) {
 		edit->case_number = remove->resolved ? 44 : 97; /* cases 44, 97: it points to nothing */
 		edit->reason.code = "vm-stale";
-		edit->reason.text = gp_sheet_printf(sheet, "asks for class %s, and what it names does not exist",
-						    class_name_of(ask));
+		edit->reason.text =
+			gp_sheet_printf(sheet, "asks for class %s; what it names does not exist", class_name_of(ask));
 	} else {
 		edit->case_number = 35; /* case 35: another partition than it has */
 		edit->reason.code = "vm-rebinding";
-		edit->reason.text = gp_sheet_printf(sheet, "asks for class %s, which what it has does not satisfy",
-						    class_name_of(ask));
+		edit->reason.text =
+			gp_sheet_printf(sheet, "asks for class %s; what it has will not do", class_name_of(ask));
 	}
 }
 

@@ -34,7 +34,10 @@ static bool is_plugged_into(const struct gp_vm_row *vm, const struct gp_gpu_row 
 	return false;
 }
 
-static bool resets(const struct gp_gpu_row *gpu) { return gpu->changes && gpu->from > 0; }
+static bool resets(const struct gp_gpu_row *gpu)
+{
+	return gpu->changes && gpu->from > 0;
+}
 
 /* A GPU that is reset under the VM, and whose class (or the VM, or the host) lets us restart it. */
 static bool restarts_for_a_gpu(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
@@ -64,15 +67,24 @@ static bool goes_down(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
 
 /* ---- what waits ---- */
 
+/* Listed, plugged in, and not to be stopped by us: the GPU waits until it is off. */
+static bool is_waited_for(const struct gp_sheet *sheet, const struct gp_claim *claim)
+{
+	const struct gp_vm_row *vm = claim->vm;
+
+	if (!claim->live || !vm->want || goes_down(sheet, vm))
+		return false;
+	return vm->domain->state == GP_DOMAIN_STOPPING ||
+	       policy_of(sheet, vm, claim->slot->gpu->class_of) == GP_POLICY_DEFER;
+}
+
 static bool gpu_must_wait(const struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	for (size_t s = 0; s < gpu->slot_count; s++) {
 		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
-			struct gp_vm_row *vm = claim->vm;
+			const struct gp_vm_row *vm = claim->vm;
 
-			if (claim->live && vm->want && !goes_down(sheet, vm) &&
-			    (vm->domain->state == GP_DOMAIN_STOPPING ||
-			     policy_of(sheet, vm, gpu->class_of) == GP_POLICY_DEFER)) {
+			if (is_waited_for(sheet, claim)) {
 				gpu->waits_for = vm->domain->name; /* case 9 */
 				gpu->case_number = 9;
 				return true;
@@ -160,10 +172,9 @@ static void add_waiting(struct gp_sheet *sheet, const char *what, const char *do
 static struct gp_diag *refuse_change(struct gp_sheet *sheet, struct gp_gpu_row *gpu, unsigned case_number,
 				     const char *code, const char *why)
 {
-	struct gp_diag *diag = gp_sheet_fault(
-		sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark,
-		"GPU %s: going from %u to %u partitions takes all %u away, and %s", gp_gpu_name(sheet, gpu), gpu->from,
-		gpu->to, gpu->from, why);
+	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark,
+					      "GPU %s: going from %u to %u partitions takes all %u away, and %s",
+					      gp_gpu_name(sheet, gpu), gpu->from, gpu->to, gpu->from, why);
 
 	gp_error_subject(&diag->error, "%s sriov_numvfs", gp_gpu_name(sheet, gpu));
 	gpu->case_number = case_number;
@@ -183,14 +194,14 @@ static void check_truth(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 		why = gp_sheet_printf(sheet, "which processes hold them cannot be read: %s",
 				      observed->vfio_state.why ? observed->vfio_state.why : "no reason given");
 	else if (sheet->unreadable)
-		why = gp_sheet_printf(sheet, "domain %s, which may hold one, cannot be read: %s",
-				      sheet->unreadable->name,
-				      sheet->unreadable->unknown_why ? sheet->unreadable->unknown_why
-								     : "no reason given");
+		why = gp_sheet_printf(
+			sheet, "domain %s, which may hold one, cannot be read: %s", sheet->unreadable->name,
+			sheet->unreadable->unknown_why ? sheet->unreadable->unknown_why : "no reason given");
 	if (why)
-		gp_error_remedy(&refuse_change(sheet, gpu, 17, "unknown-in-use", why)->error,
-				"make it readable (libvirtd running, gpupart run as root); what is unknown counts as in "
-				"use");
+		gp_error_remedy(
+			&refuse_change(sheet, gpu, 17, "unknown-in-use", why)->error,
+			"make it readable (libvirtd running, gpupart run as root); what is unknown counts as in "
+			"use");
 }
 
 /* cases 12, 13, 14: a VM that is not ours to stop or to edit */
@@ -202,17 +213,18 @@ static void refuse_foreign_claim(struct gp_sheet *sheet, struct gp_gpu_row *gpu,
 	if (claim->vm->want) {
 		diag = refuse_change(sheet, gpu, 14, "held-by-hand",
 				     gp_sheet_printf(sheet, "%s has %s by hand", name, vf));
-		gp_diag_other(diag, claim->vm->want->mark, "%s is listed here, without adopt: true", name);
-		gp_error_remedy(&diag->error, "adopt: true for %s, or take the hostdev out of its definition", name);
+		gp_diag_other(diag, claim->vm->want->mark, "%s is listed here%s", name,
+			      claim->vm->want->adopt ? ", and asks for something else" : ", without adopt: true");
+		gp_error_remedy(&diag->error, "%stake the hostdev out of its definition",
+				claim->vm->want->adopt ? "" : "adopt: true, or ");
 	} else if (claim->live) {
-		diag = refuse_change(
-			sheet, gpu, 12, "held-by-foreign",
-			gp_sheet_printf(sheet, "%s, which no file lists, is running with %s", name, vf));
+		diag = refuse_change(sheet, gpu, 12, "held-by-foreign",
+				     gp_sheet_printf(sheet, "%s, which no file lists, is running with %s", name, vf));
 		gp_error_remedy(&diag->error, "shut %s down, or list it", name);
 	} else {
-		diag = refuse_change(sheet, gpu, 13, "claimed-by-foreign",
-				     gp_sheet_printf(sheet, "the definition of %s, which no file lists, has %s", name,
-						     vf));
+		diag = refuse_change(
+			sheet, gpu, 13, "claimed-by-foreign",
+			gp_sheet_printf(sheet, "the definition of %s, which no file lists, has %s", name, vf));
 		gp_error_remedy(&diag->error, "take the hostdev out of %s, or list %s with adopt: true", name, name);
 	}
 	gp_error_holder(&diag->error, "VM %s", name);
@@ -231,11 +243,21 @@ static void refuse_outsider(struct gp_sheet *sheet, struct gp_gpu_row *gpu, cons
 		gp_error_holder(&diag->error, "driver %s", holder->name);
 		gp_error_remedy(&diag->error, "unbind it once nothing on the host uses it");
 	} else {
-		diag = refuse_change(sheet, gpu, 16, "held-by-process",
-				     gp_sheet_printf(sheet, "%s is open in a process that is none of the VMs known", vf));
+		diag = refuse_change(
+			sheet, gpu, 16, "held-by-process",
+			gp_sheet_printf(sheet, "%s is open in a process that is none of the VMs known", vf));
 		gp_error_holder(&diag->error, "process %s, pid %llu", holder->name, (unsigned long long)holder->pid);
 		gp_error_remedy(&diag->error, "end that process");
 	}
+}
+
+static bool is_to_go(const struct gp_claim *claim)
+{
+	for (size_t e = 0; e < claim->vm->edit_count; e++) {
+		if (claim->vm->edits[e].remove == claim->hostdev)
+			return true;
+	}
+	return false;
 }
 
 /* Its own definition speaks for what is plugged; a live claim of a listed VM is dealt with as that VM's restart. */
@@ -243,6 +265,8 @@ static bool claim_forbids(const struct gp_claim *claim)
 {
 	if (gp_claim_is_foreign(claim))
 		return true;
+	if (!claim->live && !claim->hostdev->ours)
+		return !is_to_go(claim);        /* adopt: true, but it is not what is asked for */
 	return claim->live && !claim->vm->want; /* ours once, but its VM is nobody's to stop */
 }
 
@@ -283,6 +307,25 @@ static unsigned case_of_reset(const struct gp_gpu_row *gpu)
 	return case_number;
 }
 
+/* One entry for each VM that must be off: they must be so at the same time. */
+static void tell_waiting_gpu(struct gp_sheet *sheet, const struct gp_gpu_row *gpu)
+{
+	const char *what =
+		gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu), gpu->from, gpu->to);
+	bool *told = gp_arena_array_of(sheet->scratch, bool, sheet->vm_count);
+
+	if (gpu->case_number == 27)
+		add_waiting(sheet, what, gpu->waits_for, gpu->reason, gpu->case_number);
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+			if (told[claim->vm - sheet->vms] || !is_waited_for(sheet, claim))
+				continue;
+			told[claim->vm - sheet->vms] = true;
+			add_waiting(sheet, what, claim->vm->domain->name, gpu->reason, gpu->case_number);
+		}
+	}
+}
+
 static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	if (!gpu->changes)
@@ -301,10 +344,7 @@ static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 	check_truth(sheet, gpu);
 	check_holders(sheet, gpu);
 	if (gpu->waits)
-		add_waiting(sheet,
-			    gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu), gpu->from,
-					    gpu->to),
-			    gpu->waits_for, gpu->reason, gpu->case_number);
+		tell_waiting_gpu(sheet, gpu);
 }
 
 /* ---- VMs: stopping ---- */
@@ -340,8 +380,9 @@ static struct obstacle obstacle_of(struct gp_sheet *sheet, const struct gp_vm_ro
 		return (struct obstacle){.case_number = 78,
 					 .code = "external",
 					 .text = gp_sheet_printf(sheet, "%s starts and stops it",
-								 domain->external ? domain->external
-										  : "a cluster manager (power: external)"),
+								 domain->external
+									 ? domain->external
+									 : "a cluster manager (power: external)"),
 					 .remedy = "have the cluster manager stop it"};
 	if (!domain->persistent)
 		return (struct obstacle){.case_number = 81,
@@ -355,18 +396,19 @@ static struct obstacle obstacle_of(struct gp_sheet *sheet, const struct gp_vm_ro
 								 gp_domain_state_name(domain->state)),
 					 .remedy = "resume it, or destroy it by hand"};
 	if (sheet->desired->policy.force_off && domain->running_ms < JUST_STARTED_MS)
-		return (struct obstacle){.case_number = 83,
-					 .code = "just-started",
-					 .text = "it was started less than a minute ago and might be forced off (force_off: true)",
-					 .remedy = "try again in a minute"};
+		return (struct obstacle){
+			.case_number = 83,
+			.code = "just-started",
+			.text = "it was started less than a minute ago and might be forced off (force_off: true)",
+			.remedy = "try again in a minute"};
 	return (struct obstacle){0};
 }
 
 static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obstacle obstacle, const char *purpose)
 {
-	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, obstacle.code, vm->want->mark,
-					      "%s would have to be stopped %s, but %s", vm->domain->name, purpose,
-					      obstacle.text);
+	struct gp_diag *diag =
+		gp_sheet_fault(sheet, GP_E_REFUSED, obstacle.code, vm->want->mark,
+			       "%s would have to be stopped %s, but %s", vm->domain->name, purpose, obstacle.text);
 
 	gp_error_subject(&diag->error, "domain %s", vm->domain->name);
 	if (obstacle.remedy)
@@ -439,7 +481,8 @@ static struct gp_reason why_it_differs(const struct gp_vm_row *vm)
 
 	if (edit)
 		return edit->reason;
-	return (struct gp_reason){"vm-binding", "its definition says so", vm->want ? vm->want->mark : (struct gp_mark){0}};
+	return (struct gp_reason){"vm-binding", "its definition says so",
+				  vm->want ? vm->want->mark : (struct gp_mark){0}};
 }
 
 /* Cases come in threes: off, running and left running, running and restarted. */
@@ -492,16 +535,16 @@ static void judge_binding_of_running(struct gp_sheet *sheet, struct gp_vm_row *v
 
 		if (vm->domain->state == GP_DOMAIN_STOPPING)
 			vm->power_case = 85;
-		add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, what), vm->domain->name, reason,
-			    edit ? edit->case_number : 38);
+		add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, what), vm->domain->name,
+			    reason, edit ? edit->case_number : 38);
 	}
 }
 
 /* case 10: restarted for the GPU. case 11: refused */
 static void judge_reset_under(struct gp_sheet *sheet, struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
 {
-	const char *purpose = gp_sheet_printf(sheet, "for GPU %s to go from %u to %u partitions", gp_gpu_name(sheet, gpu),
-					      gpu->from, gpu->to);
+	const char *purpose = gp_sheet_printf(sheet, "for GPU %s to go from %u to %u partitions",
+					      gp_gpu_name(sheet, gpu), gpu->from, gpu->to);
 
 	if (policy_of(sheet, vm, gpu->class_of) == GP_POLICY_REFUSE) {
 		struct obstacle obstacle = {.case_number = 11,
@@ -521,9 +564,9 @@ static void refuse_edit(struct gp_sheet *sheet, struct gp_vm_row *vm, unsigned c
 			const char *why, const char *remedy)
 {
 	const struct gp_edit *edit = telling_edit(vm);
-	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, code,
-					      vm->want ? vm->want->mark : edit->reason.mark,
-					      "the definition of %s would have to be changed, but %s", vm->domain->name, why);
+	struct gp_diag *diag =
+		gp_sheet_fault(sheet, GP_E_REFUSED, code, vm->want ? vm->want->mark : edit->reason.mark,
+			       "the definition of %s would have to be changed, but %s", vm->domain->name, why);
 
 	gp_error_subject(&diag->error, "domain %s", vm->domain->name);
 	gp_error_remedy(&diag->error, "%s", remedy);
@@ -558,10 +601,11 @@ static void tell_waiting_edits(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	}
 	if (!edit)
 		return;
-	add_waiting(sheet,
-		    edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
-			      : gp_sheet_printf(sheet, "VM %s", vm->domain->name),
-		    vm->waits_for, edit->reason, edit->case_number);
+	add_waiting(
+		sheet,
+		edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
+			  : gp_sheet_printf(sheet, "VM %s", vm->domain->name),
+		vm->waits_for, edit->reason, edit->case_number);
 }
 
 /* ---- VMs: starting ---- */
@@ -588,24 +632,24 @@ static bool has_its_partitions(const struct gp_vm_row *vm)
 	return true;
 }
 
-static bool is_taken_out(const struct gp_vm_row *vm, const struct gp_hostdev *hostdev)
+/* Does this claim of another VM keep a VM from starting that names the same partition? */
+static bool keeps_from_starting(const struct gp_sheet *sheet, const struct gp_claim *claim)
 {
-	for (size_t e = 0; e < vm->edit_count && !vm->edits_wait; e++) {
-		if (vm->edits[e].remove == hostdev)
-			return true;
-	}
-	return false;
+	if (claim->live)
+		return !goes_down(sheet, claim->vm);
+	return claim->vm->starts && (claim->vm->edits_wait || !is_to_go(claim));
 }
 
-/* Who is running with something that the VM's definition names, and goes on doing so: the start would fail. */
+/* Who runs, or is about to be started, with something that the VM's definition names: its start would fail. */
 static const char *plugged_elsewhere(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		const struct gp_vm_row *holder = gp_slot_live_holder(vm->claims[c]->slot, vm);
-
-		if (!vm->claims[c]->live && holder && !is_taken_out(vm, vm->claims[c]->hostdev) &&
-		    !goes_down(sheet, holder))
-			return holder->domain->name;
+		if (vm->claims[c]->live || (!vm->edits_wait && is_to_go(vm->claims[c])))
+			continue;
+		for (const struct gp_claim *claim = vm->claims[c]->slot->claims; claim; claim = claim->next) {
+			if (claim->vm != vm && keeps_from_starting(sheet, claim))
+				return claim->vm->domain->name;
+		}
 	}
 	return NULL;
 }
@@ -628,7 +672,7 @@ static void judge_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	}
 	vm->power_case = 71; /* case 71: starts once it has its partition */
 	add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: start", vm->domain->name),
-		    holder	    ? holder
+		    holder          ? holder
 		    : vm->waits_for ? vm->waits_for
 				    : vm->domain->name,
 		    vm->start_reason, 71);

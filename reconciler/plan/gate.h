@@ -5,11 +5,11 @@
 #include "plan/sheet.h"
 
 /*
- * What of the differences goes ahead, what waits for a VM to be off, and what is refused. Sees the complete picture: the
- * last moment to say no is before the first step.
+ * What of the differences goes ahead, what waits for a VM to be off, and what is refused. Sees the complete picture:
+ * the last moment to say no is before the first step.
  *
- * Sets waits and waits_for of GPUs and VMs, and stops, starts, restores and clears_mark of VMs; adds waiting entries and
- * refusals to the plan.
+ * Sets waits and waits_for of GPUs and VMs, and stops, starts, restores and clears_mark of VMs; adds waiting entries
+ * and refusals to the plan.
  */
 void gp_gate(struct gp_sheet *sheet);
 

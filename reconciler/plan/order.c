@@ -119,7 +119,8 @@ static void add_stage(struct gp_sheet *sheet, bool later, struct numbering *numb
 {
 	size_t subjects = sheet->observed->gpu_count + sheet->vm_count, count = 0;
 	struct forest forest = connect(sheet, later);
-	size_t *chain_of = gp_arena_array_of(sheet->scratch, size_t, subjects); /* root → place in the stage, plus one */
+	size_t *chain_of =
+		gp_arena_array_of(sheet->scratch, size_t, subjects); /* root → place in the stage, plus one */
 	size_t **drafts_of, *counts;
 	struct gp_stage *stage;
 

@@ -5,14 +5,17 @@
 struct search {
 	const struct gp_place_problem *problem;
 	struct gp_arena *arena;
-	struct gp_cost *u;    /* price of an asker */
-	struct gp_cost *v;    /* price of a slot */
-	size_t *asker_at;     /* by column */
-	size_t *slot_of;      /* by asker */
+	struct gp_cost *u;     /* price of an asker */
+	struct gp_cost *v;     /* price of a slot */
+	size_t *asker_at;      /* by column */
+	size_t *slot_of;       /* by asker */
+	size_t *began_with;    /* by asker */
 	struct gp_cost *least; /* by column: cheapest way to it from what was reached */
 	bool *reachable;       /* by column: least is set */
-	bool *reached;         /* by column: least is final */
+	bool *reached;         /* by column: least is final, and its asker was looked from */
 	size_t *came_from;     /* by column */
+	size_t *seen;          /* by kind of asker: the search in which one was looked from */
+	size_t round;          /* number of this search */
 };
 
 int gp_cost_compare(const struct gp_cost *a, const struct gp_cost *b)
@@ -48,17 +51,30 @@ static size_t begin_with_kept(struct search *s)
 			continue;
 		s->problem->cost(s->problem->context, i, slot, &s->u[i]);
 		s->asker_at[slot] = i;
-		s->slot_of[i] = slot;
+		s->slot_of[i] = s->began_with[i] = slot;
 		placed++;
 	}
 	return placed;
 }
 
-/* Looks from the asker at `column` at all slots that are not reached yet. */
-static void relax_from(struct search *s, size_t column)
+static bool is_zero(const struct gp_cost *cost)
 {
-	size_t asker = s->asker_at[column];
+	for (size_t i = 0; i < GP_COST_WORDS; i++) {
+		if (cost->word[i] != 0)
+			return false;
+	}
+	return true;
+}
 
+/* Looks from the asker at `column` at all slots that are not reached yet. */
+static void look_from(struct search *s, size_t column)
+{
+	size_t asker = s->asker_at[column], kind = s->problem->kind[asker];
+
+	s->reached[column] = true;
+	if (s->seen[kind] == s->round)
+		return;
+	s->seen[kind] = s->round;
 	for (size_t j = 0; j < s->problem->slot_count; j++) {
 		struct gp_cost way;
 
@@ -74,32 +90,76 @@ static void relax_from(struct search *s, size_t column)
 	}
 }
 
-/* The nearest slot that is reachable and not reached; GP_PLACE_NONE: there is none. */
-static size_t nearest(const struct search *s)
+static bool is_at_hand(const struct search *s, size_t column)
+{
+	return s->reachable[column] && !s->reached[column] && is_zero(&s->least[column]);
+}
+
+/* Whoever began with its slot, at a price that nobody has driven up, finds every other slot dearer: looking from it
+ * shows nothing that is as cheap as what is at hand. */
+static bool is_content(const struct search *s, size_t column)
+{
+	return s->began_with[s->asker_at[column]] == column && is_zero(&s->v[column]);
+}
+
+/* Looks from all askers whose slots are at hand, until that brings no more slots to hand. */
+static void look_around(struct search *s, bool from_content)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t j = 0; j < s->problem->slot_count; j++) {
+			if (s->asker_at[j] == GP_PLACE_NONE || !is_at_hand(s, j) || (!from_content && is_content(s, j)))
+				continue;
+			look_from(s, j);
+			again = true;
+		}
+	}
+}
+
+/* Of the free slots at hand the one that is liked best. */
+static size_t best_at_hand(const struct search *s)
 {
 	size_t best = GP_PLACE_NONE;
 
 	for (size_t j = 0; j < s->problem->slot_count; j++) {
-		if (s->reached[j] || !s->reachable[j])
+		if (s->asker_at[j] != GP_PLACE_NONE || !is_at_hand(s, j))
 			continue;
-		if (best == GP_PLACE_NONE || gp_cost_compare(&s->least[j], &s->least[best]) < 0)
+		if (best == GP_PLACE_NONE || s->problem->preference[j] < s->problem->preference[best])
 			best = j;
 	}
 	return best;
 }
 
-/* Moves the prices of all that was reached, so that the nearest slot costs nothing more. */
-static void reprice(struct search *s, struct gp_cost delta)
+/* What the nearest slot costs that is not reached yet. False: there is none. */
+static bool find_nearest(const struct search *s, struct gp_cost *nearest)
+{
+	bool found = false;
+
+	for (size_t j = 0; j < s->problem->slot_count; j++) {
+		if (s->reached[j] || !s->reachable[j] || (found && gp_cost_compare(&s->least[j], nearest) >= 0))
+			continue;
+		*nearest = s->least[j];
+		found = true;
+	}
+	return found;
+}
+
+/* Moves the prices of all that was reached, so that the nearest slots cost nothing more. */
+static void reprice(struct search *s, const struct gp_cost *delta)
 {
 	size_t root = s->problem->slot_count;
 
+	if (is_zero(delta))
+		return;
 	for (size_t j = 0; j <= root; j++) {
 		if (s->reached[j]) {
-			add(&s->u[s->asker_at[j]], &delta);
+			add(&s->u[s->asker_at[j]], delta);
 			if (j != root)
-				subtract(&s->v[j], &delta);
+				subtract(&s->v[j], delta);
 		} else if (s->reachable[j]) {
-			subtract(&s->least[j], &delta);
+			subtract(&s->least[j], delta);
 		}
 	}
 }
@@ -120,20 +180,25 @@ static void follow_back(struct search *s, size_t column)
 /* Finds the cheapest way to serve one more asker. False: no slot is left that anybody could give way to. */
 static bool serve(struct search *s, size_t asker)
 {
-	size_t root = s->problem->slot_count, column = root;
+	size_t root = s->problem->slot_count, end = GP_PLACE_NONE;
+	struct gp_cost nearest;
 
 	for (size_t j = 0; j <= root; j++)
 		s->reachable[j] = s->reached[j] = false;
+	s->round++;
 	s->asker_at[root] = asker;
-	while (s->asker_at[column] != GP_PLACE_NONE) {
-		s->reached[column] = true;
-		relax_from(s, column);
-		column = nearest(s);
-		if (column == GP_PLACE_NONE)
-			return false;
-		reprice(s, s->least[column]);
+	look_from(s, root);
+	while (find_nearest(s, &nearest)) {
+		reprice(s, &nearest);
+		look_around(s, false);
+		end = best_at_hand(s);
+		if (end != GP_PLACE_NONE)
+			break;
+		look_around(s, true);
 	}
-	follow_back(s, column);
+	if (end == GP_PLACE_NONE)
+		return false;
+	follow_back(s, end);
 	return true;
 }
 
@@ -158,12 +223,13 @@ static struct search begin(const struct gp_place_problem *problem, struct gp_are
 		.u = gp_arena_array_of(arena, struct gp_cost, problem->asker_count + 1),
 		.asker_at = gp_arena_array_of(arena, size_t, columns),
 		.slot_of = gp_arena_array_of(arena, size_t, problem->asker_count + 1),
+		.began_with = gp_arena_array_of(arena, size_t, problem->asker_count + 1),
 	};
 
 	for (size_t j = 0; j < columns; j++)
 		s.asker_at[j] = GP_PLACE_NONE;
 	for (size_t i = 0; i < problem->asker_count; i++)
-		s.slot_of[i] = GP_PLACE_NONE;
+		s.slot_of[i] = s.began_with[i] = GP_PLACE_NONE;
 	return s;
 }
 
@@ -177,6 +243,7 @@ static void prepare_search(struct search *s)
 	s->reachable = gp_arena_array_of(s->arena, bool, columns);
 	s->reached = gp_arena_array_of(s->arena, bool, columns);
 	s->came_from = gp_arena_array_of(s->arena, size_t, columns);
+	s->seen = gp_arena_array_of(s->arena, size_t, s->problem->asker_count);
 }
 
 struct gp_placement_result gp_place(const struct gp_place_problem *problem, struct gp_arena *arena)

@@ -85,7 +85,8 @@ static void tell_left_alone(struct gp_sheet *sheet)
 
 		if (row->class_of || row->from == 0 || row->gpu->named_only)
 			continue;
-		gp_error_remedy(&gp_diags_add(&sheet->plan->diags, GP_INFO, GP_E_INPUT, "left-alone", (struct gp_mark){0},
+		gp_error_remedy(&gp_diags_add(&sheet->plan->diags, GP_INFO, GP_E_INPUT, "left-alone",
+					      (struct gp_mark){0},
 					      "GPU %s (%s) has %u partitions that no file asks for; they stay",
 					      gp_gpu_name(sheet, row), row->gpu->model, row->from)
 					 ->error,
@@ -157,10 +158,11 @@ static bool nobody_speaks(struct gp_sheet *sheet)
 		diag = gp_sheet_fault(sheet, GP_E_INPUT, "no-files", (struct gp_mark){0},
 				      "no file was read; nothing is changed and nothing is released");
 	else
-		diag = gp_sheet_fault(sheet, GP_E_INPUT, "no-file-for-host", (struct gp_mark){0},
-				      "none of the %zu files read speaks for host %s; nothing is changed and nothing is "
-				      "released",
-				      desired->files_read, sheet->plan->hostname);
+		diag = gp_sheet_fault(
+			sheet, GP_E_INPUT, "no-file-for-host", (struct gp_mark){0},
+			"none of the %zu files read speaks for host %s; nothing is changed and nothing is "
+			"released",
+			desired->files_read, sheet->plan->hostname);
 	gp_error_remedy(&diag->error, "to release all that gpupart gave, write a file with version: 1 alone%s",
 			desired->files_read ? ", or mend its hosts:" : "");
 	return true;

@@ -95,7 +95,10 @@ static void add_step_text(const struct gp_step *step, struct gp_str *out)
 		gp_str_add(out, ", only while nobody holds a VF of it");
 }
 
-static const char *subject_of(const struct gp_step *step) { return step->device ? step->device : ""; }
+static const char *subject_of(const struct gp_step *step)
+{
+	return step->device ? step->device : "";
+}
 
 /* ---- making a finished text fit the terminal ---- */
 
@@ -252,10 +255,9 @@ static void add_gpu_heading(const struct page *page, struct gp_pci_addr addr)
 {
 	const struct gp_gpu_verdict *verdict = verdict_on(page, addr);
 	const struct gp_gpu *gpu = page->observed ? gp_observed_gpu(page->observed, addr) : NULL;
-	const struct gp_class *class_of =
-		verdict && verdict->class_name && page->desired
-			? gp_desired_class(page->desired, verdict->class_name)
-			: NULL;
+	const struct gp_class *class_of = verdict && verdict->class_name && page->desired
+						  ? gp_desired_class(page->desired, verdict->class_name)
+						  : NULL;
 	GP_CLEANUP(gp_str_clear) struct gp_str words = {0}, mark = {0};
 	char text[GP_PCI_ADDR_SIZE];
 
@@ -335,60 +337,85 @@ static const char *after_subject(const char *what)
 	return colon ? colon : "";
 }
 
-static bool may_fold(const struct gp_waiting *a, const struct gp_waiting *b)
+/* One thing that waits for several VMs. */
+static bool is_same_thing(const struct gp_waiting *a, const struct gp_waiting *b)
 {
-	return a->case_number == b->case_number && same_reason(&a->reason, &b->reason) &&
-	       gp_starts_with(a->what, "VM ") && gp_starts_with(b->what, "VM ") &&
-	       gp_streq(after_subject(a->what), after_subject(b->what)) &&
-	       (a->for_domain == NULL) == (b->for_domain == NULL);
+	return gp_streq(a->what, b->what) && same_reason(&a->reason, &b->reason) && a->for_domain && b->for_domain;
 }
 
-static void add_waiting_line(const struct page *page, const struct gp_waiting *first, const struct gp_waiting *last)
+static bool waits_for_itself(const struct gp_waiting *waiting)
+{
+	size_t subject = strlen(waiting->what) - strlen(after_subject(waiting->what));
+
+	return waiting->for_domain && gp_starts_with(waiting->what, "VM ") &&
+	       strlen(waiting->for_domain) + strlen("VM ") == subject &&
+	       strncmp(waiting->what + strlen("VM "), waiting->for_domain, strlen(waiting->for_domain)) == 0;
+}
+
+/* The same of several VMs, each for itself. */
+static bool is_alike(const struct gp_waiting *a, const struct gp_waiting *b)
+{
+	return a->case_number == b->case_number && same_reason(&a->reason, &b->reason) && waits_for_itself(a) &&
+	       waits_for_itself(b) && gp_streq(after_subject(a->what), after_subject(b->what));
+}
+
+static void add_names(const struct gp_waiting *first, size_t count, struct gp_str *out)
+{
+	for (size_t i = 0; i < count && i < FOLD_FROM; i++)
+		gp_str_printf(out, "%s%s", i ? ", " : "", first[i].for_domain);
+	if (count > FOLD_FROM)
+		gp_str_printf(out, " and %zu more", count - FOLD_FROM);
+}
+
+static void add_waiting_line(const struct page *page, const struct gp_waiting *first, size_t count)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str words = {0};
-	size_t count = (size_t)(last - first) + 1;
-	size_t subject = strlen(first->what) - strlen(after_subject(first->what));
 
-	gp_str_add(page->out, "  ");
-	if (count > 1) {
-		gp_str_printf(&words, "%zu VMs, ", count);
-		gp_str_add_n(&words, first->what + strlen("VM "), subject - strlen("VM "));
-		gp_str_add(&words, " " ELLIPSIS " ");
-		gp_str_add_n(&words, last->what + strlen("VM "),
-			     strlen(last->what) - strlen(after_subject(last->what)) - strlen("VM "));
-		gp_str_add(&words, after_subject(first->what));
+	if (count > 1 && waits_for_itself(first)) {
+		gp_str_printf(&words, "%zu VMs (%s " ELLIPSIS " %s)%s", count, first->for_domain,
+			      first[count - 1].for_domain, after_subject(first->what));
 	} else {
 		gp_str_add(&words, first->what);
-		/* "takes effect when it is next started" says by itself whom it waits for. */
-		if (first->for_domain &&
-		    !(strlen(first->for_domain) + strlen("VM ") == subject &&
-		      strncmp(first->what + strlen("VM "), first->for_domain, strlen(first->for_domain)) == 0))
-			gp_str_printf(&words, ", once %s is off", first->for_domain);
+		if (first->for_domain && !waits_for_itself(first)) {
+			gp_str_add(&words, ", once ");
+			add_names(first, count, &words);
+			gp_str_add(&words, count == 1 ? " is off" : " are off");
+		}
 	}
+	gp_str_add(page->out, "  ");
 	add_tinted(page, YELLOW, gp_str_text(&words));
 	if (first->reason.text)
 		add_reason(page, &first->reason);
 	gp_str_add_char(page->out, '\n');
 }
 
+static size_t run_of(const struct gp_plan *plan, size_t first,
+		     bool (*same)(const struct gp_waiting *a, const struct gp_waiting *b))
+{
+	size_t end = first + 1;
+
+	while (end < plan->waiting_count && same(&plan->waiting[first], &plan->waiting[end]))
+		end++;
+	return end - first;
+}
+
 static void add_waiting(const struct page *page)
 {
 	const struct gp_plan *plan = page->plan;
+	size_t count;
 
 	if (plan->waiting_count == 0)
 		return;
 	gp_str_add_char(page->out, '\n');
 	add_tinted(page, BOLD, "Waiting");
 	gp_str_add_char(page->out, '\n');
-	for (size_t i = 0; i < plan->waiting_count;) {
-		size_t end = i + 1;
-
-		while (end < plan->waiting_count && may_fold(&plan->waiting[i], &plan->waiting[end]))
-			end++;
-		if (end - i < FOLD_FROM)
-			end = i + 1;
-		add_waiting_line(page, &plan->waiting[i], &plan->waiting[end - 1]);
-		i = end;
+	for (size_t i = 0; i < plan->waiting_count; i += count) {
+		count = run_of(plan, i, is_same_thing);
+		if (count == 1)
+			count = run_of(plan, i, is_alike);
+		if (count < FOLD_FROM && waits_for_itself(&plan->waiting[i]))
+			count = 1;
+		add_waiting_line(page, &plan->waiting[i], count);
 	}
 }
 

@@ -5,9 +5,9 @@
 /* case 60: one domain, listed twice (by name and by UUID, or by a name that differs only for the files) */
 static void fault_listed_twice(struct gp_sheet *sheet, struct gp_vm_row *row, const struct gp_want_vm *again)
 {
-	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_INPUT, "vm-twice", again->mark,
-					      "'%s' and '%s' are the same domain %s", again->name, row->want->name,
-					      row->domain->name);
+	struct gp_diag *diag =
+		gp_sheet_fault(sheet, GP_E_INPUT, "vm-twice", again->mark, "'%s' and '%s' are the same domain %s",
+			       again->name, row->want->name, row->domain->name);
 
 	gp_error_remedy(&diag->error, "list it once");
 	gp_diag_other(diag, row->want->mark, "first listed here");
@@ -133,8 +133,8 @@ static void tell_no_domains(struct gp_sheet *sheet)
 		     "the VMs of this host cannot be read, so no VM is given a partition: %s", why);
 	waiting = gp_arena_push(sheet->arena, sheet->plan->waiting, sheet->plan->waiting_count);
 	waiting->what = gp_sheet_printf(sheet, "partitions of %zu listed VMs", sheet->desired->vm_count);
-	waiting->reason = (struct gp_reason){"domains-unknown", gp_sheet_printf(sheet, "%s", why),
-					     sheet->desired->vms[0].mark};
+	waiting->reason =
+		(struct gp_reason){"domains-unknown", gp_sheet_printf(sheet, "%s", why), sheet->desired->vms[0].mark};
 	waiting->case_number = 63;
 }
 
@@ -214,7 +214,6 @@ void gp_roster(struct gp_sheet *sheet)
 	if (observed->domains_state.known)
 		tell_undefined(sheet);
 }
-
 
 bool gp_claim_is_own(const struct gp_claim *claim)
 {

@@ -30,17 +30,16 @@ static void fault_two_classes(struct gp_sheet *sheet, struct gp_gpu_row *row, co
 static void check_expectation(struct gp_sheet *sheet, const struct gp_class *class_of, uint32_t matched)
 {
 	if (class_of->has_expect && class_of->expect != matched) {
-		struct gp_diag *diag =
-			gp_sheet_fault(sheet, GP_E_INPUT, "expect", class_of->expect_mark,
-				       "class %s expects %u GPUs, but %u of this host match", class_of->name,
-				       class_of->expect, matched);
+		struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_INPUT, "expect", class_of->expect_mark,
+						      "class %s expects %u GPUs, but %u of this host match",
+						      class_of->name, class_of->expect, matched);
 
 		gp_error_remedy(&diag->error, "compare with 'gpupart gpus'; if %u is right, write expect: %u", matched,
 				matched);
 	} else if (matched == 0 && !class_of->has_expect) {
-		struct gp_diag *diag = gp_diags_add(&sheet->plan->diags, GP_WARNING, GP_E_NOT_FOUND, "no-gpu",
-						    class_of->match.mark, "class %s matches no GPU of this host",
-						    class_of->name);
+		struct gp_diag *diag =
+			gp_diags_add(&sheet->plan->diags, GP_WARNING, GP_E_NOT_FOUND, "no-gpu", class_of->match.mark,
+				     "class %s matches no GPU of this host", class_of->name);
 
 		gp_error_remedy(&diag->error, "compare with 'gpupart gpus', or say expect: 0 if that is meant");
 	}

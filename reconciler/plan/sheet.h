@@ -37,10 +37,10 @@ struct gp_claim {
 struct gp_slot {
 	struct gp_gpu_row *gpu;
 	uint32_t index;
-	bool offered;                     /* will exist, and may be given to VMs as far as the GPU is concerned */
-	const struct gp_offer *offers;    /* GP_RESOURCE_COUNT of them; when offered */
+	bool offered;                  /* will exist, and may be given to VMs as far as the GPU is concerned */
+	const struct gp_offer *offers; /* GP_RESOURCE_COUNT of them; when offered */
 	const char *profile;
-	const struct gp_partition *now;   /* NULL: does not exist */
+	const struct gp_partition *now; /* NULL: does not exist */
 	struct gp_claim *claims;
 	const struct gp_holder *outsider; /* a foreign driver, or a process that is no VM we know; NULL: none */
 	struct gp_ask *taken_by;          /* set by assign */
@@ -60,10 +60,10 @@ struct gp_gpu_row {
 	unsigned case_number;
 
 	/* gate */
-	bool changes;           /* from is not to, and no fault speaks against it */
+	bool changes; /* from is not to, and no fault speaks against it */
 	bool waits;
-	const char *waits_for;  /* a domain */
-	bool blind;             /* where its VFs will be is only known once they are made */
+	const char *waits_for; /* a domain */
+	bool blind;            /* where its VFs will be is only known once they are made */
 	struct gp_reason reason;
 	/* steps */
 	struct gp_step **steps; /* what the back-end asks for */
@@ -167,7 +167,7 @@ void gp_order(struct gp_sheet *sheet);
 
 /* Words for diagnostics and reasons; in the plan's arena. */
 const char *gp_sheet_printf(struct gp_sheet *sheet, const char *format, ...) GP_PRINTF(2, 3);
-const char *gp_slot_name(struct gp_sheet *sheet, const struct gp_slot *slot); /* "vf:0000:41:00.0/3" */
+const char *gp_slot_name(struct gp_sheet *sheet, const struct gp_slot *slot);  /* "vf:0000:41:00.0/3" */
 const char *gp_gpu_name(struct gp_sheet *sheet, const struct gp_gpu_row *row); /* "0000:41:00.0" */
 struct gp_diag *gp_sheet_fault(struct gp_sheet *sheet, enum gp_error_kind kind, const char *code, struct gp_mark mark,
 			       const char *format, ...) GP_PRINTF(5, 6);

@@ -72,7 +72,10 @@ static struct gp_step *push_vendor_step(struct gp_step_sink *sink, enum gp_step_
 	return step;
 }
 
-static bool goes_ahead(const struct gp_gpu_row *gpu) { return gpu->changes && !gpu->waits; }
+static bool goes_ahead(const struct gp_gpu_row *gpu)
+{
+	return gpu->changes && !gpu->waits;
+}
 
 static void ask_backend(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
@@ -122,9 +125,9 @@ static bool hangs_on_a_look(const struct gp_vm_row *vm)
 }
 
 /*
- * case 95: hostdevs of ours that name no VF we know, while a GPU is about to get VFs nobody knows the addresses of. They
- * may well be the right ones: look again before anybody's definition is touched. Without such hostdevs nothing has to be
- * chosen, and symbolic names will do (case 96).
+ * case 95: hostdevs of ours that name no VF we know, while a GPU is about to get VFs nobody knows the addresses of.
+ * They may well be the right ones: look again before anybody's definition is touched. Without such hostdevs nothing has
+ * to be chosen, and symbolic names will do (case 96).
  */
 static void split_stages(struct gp_sheet *sheet)
 {
@@ -139,8 +142,9 @@ static void split_stages(struct gp_sheet *sheet)
 		sheet->observe_again = sheet->observe_again || gpu->blind || gpu->observe_why;
 		if (gpu->blind && !gpu->observe_why)
 			gpu->observe_why = gp_sheet_printf(
-				sheet, "GPU %s does not tell where its VFs will be before they exist, and definitions name "
-				       "VFs that are not known yet",
+				sheet,
+				"GPU %s does not tell where its VFs will be before they exist, and definitions name "
+				"VFs that are not known yet",
 				gp_gpu_name(sheet, gpu));
 	}
 	for (size_t v = 0; v < sheet->vm_count; v++) {
@@ -165,8 +169,8 @@ static void split_stages(struct gp_sheet *sheet)
 
 static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, size_t after)
 {
-	struct gp_draft *draft = add_vm_draft(sheet, vm, GP_STEP_MARK, set ? vm->stop_reason : vm->start_reason,
-					      vm->power_case);
+	struct gp_draft *draft =
+		add_vm_draft(sheet, vm, GP_STEP_MARK, set ? vm->stop_reason : vm->start_reason, vm->power_case);
 
 	draft->step.attribute = GP_MARK_TO_START;
 	draft->step.before = set ? NULL : GP_MARK_TO_START;
@@ -217,13 +221,17 @@ static const char *name_of_hostdev(struct gp_sheet *sheet, const struct gp_hostd
 	if (hostdev->resolved && hostdev->gpu < sheet->observed->gpu_count)
 		return gp_sheet_printf(
 			sheet, "%s",
-			gp_vf_ref_format((struct gp_vf_ref){sheet->observed->gpus[hostdev->gpu].addr, hostdev->vf}, vf));
+			gp_vf_ref_format((struct gp_vf_ref){sheet->observed->gpus[hostdev->gpu].addr, hostdev->vf},
+					 vf));
 	if (hostdev->type == GP_HOSTDEV_MDEV)
 		return gp_sheet_printf(sheet, "mdev:%s", gp_uuid_format(hostdev->mdev, uuid));
 	return gp_sheet_printf(sheet, "%s", gp_pci_addr_format(hostdev->source, address));
 }
 
-static enum gp_guard guard_of(const struct gp_vm_row *vm) { return vm->stops || !vm->up ? GP_GUARD_OFF : GP_GUARD_NONE; }
+static enum gp_guard guard_of(const struct gp_vm_row *vm)
+{
+	return vm->stops || !vm->up ? GP_GUARD_OFF : GP_GUARD_NONE;
+}
 
 static void draft_detach(struct gp_sheet *sheet, struct gp_edit *edit, size_t *previous)
 {
@@ -284,7 +292,10 @@ static void draft_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 	}
 }
 
-static size_t step_of_gpu(const struct gp_slot *slot) { return goes_ahead(slot->gpu) ? slot->gpu->last_step : GP_NO_STEP; }
+static size_t step_of_gpu(const struct gp_slot *slot)
+{
+	return goes_ahead(slot->gpu) ? slot->gpu->last_step : GP_NO_STEP;
+}
 
 /* Whoever had the slot has let go of it: in its definition, and plugged. */
 static void need_the_slot_free(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_edit *edit)
@@ -309,12 +320,12 @@ static struct gp_hostdev hostdev_for(struct gp_sheet *sheet, const struct gp_edi
 
 	if (slot->gpu->gpu->backend && slot->gpu->gpu->backend->device)
 		slot->gpu->gpu->backend->device(slot->gpu->gpu, slot->index, &hostdev);
-	hostdev.alias = gp_sheet_printf(
-		sheet, "%s", gp_alias_format(&alias, edit->ask->request, slot->gpu->class_of->name));
+	hostdev.alias =
+		gp_sheet_printf(sheet, "%s", gp_alias_format(&alias, edit->ask->request, slot->gpu->class_of->name));
 	hostdev.ours = true;
 	/* Kept from what is replaced, or the guest sees a new GPU. */
-	hostdev.guest_xml = gp_arena_strdup(sheet->arena, edit->remove && edit->remove->guest_xml ? edit->remove->guest_xml
-												  : "");
+	hostdev.guest_xml =
+		gp_arena_strdup(sheet->arena, edit->remove && edit->remove->guest_xml ? edit->remove->guest_xml : "");
 	hostdev.resolved = true;
 	hostdev.gpu = (size_t)(slot->gpu - sheet->gpus);
 	hostdev.vf = slot->index;
@@ -380,6 +391,12 @@ static void draft_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	for (size_t a = 0; a < vm->ask_count; a++) {
 		if (vm->asks[a].slot)
 			need(sheet, draft, step_of_gpu(vm->asks[a].slot));
+	}
+	for (size_t c = 0; c < vm->claim_count; c++) { /* whoever runs with what is in its definition goes off first */
+		const struct gp_vm_row *holder = gp_slot_live_holder(vm->claims[c]->slot, vm);
+
+		if (!vm->claims[c]->live && holder && holder->stops)
+			need(sheet, draft, holder->stop_step);
 	}
 	vm->start_step = number_of(sheet, draft);
 }

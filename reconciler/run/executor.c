@@ -49,7 +49,7 @@ struct executor {
 	size_t chain_count;
 	struct gp_step_task *tasks; /* of all chains, in printed order */
 	size_t task_count;
-	struct gp_step_task **ready; /* in the order in which they became so */
+	size_t *ready; /* indices of tasks, in the order in which they became so */
 	size_t ready_count;
 	struct event *events;
 	size_t event_count, events_told;
@@ -107,27 +107,27 @@ static struct gp_step_task *find_task(struct chain_run *chain, uint32_t id)
 	return low < chain->task_count && chain->tasks[low].step->id == id ? &chain->tasks[low] : NULL;
 }
 
-static void add_dependent(struct gp_step_task *needed, struct gp_step_task *dependent)
+static void add_dependent(const struct executor *ex, struct gp_step_task *needed, struct gp_step_task *dependent)
 {
 	size_t count = needed->dependent_count++;
 	needed->dependents = gp_xrealloc(needed->dependents, (count + 1) * sizeof(*needed->dependents));
-	needed->dependents[count] = dependent;
+	needed->dependents[count] = (size_t)(dependent - ex->tasks);
 	dependent->needs_left++;
 }
 
-static void tie_needs(struct chain_run *chain)
+static void tie_needs(const struct executor *ex, struct chain_run *chain)
 {
 	for (size_t t = 0; t < chain->task_count; t++)
 		for (size_t n = 0; n < chain->tasks[t].step->need_count; n++) {
 			struct gp_step_task *needed = find_task(chain, chain->tasks[t].step->needs[n]);
 			if (needed != NULL)
-				add_dependent(needed, &chain->tasks[t]);
+				add_dependent(ex, needed, &chain->tasks[t]);
 		}
 }
 
 static void make_ready(struct executor *ex, struct gp_step_task *task)
 {
-	ex->ready[ex->ready_count++] = task;
+	ex->ready[ex->ready_count++] = (size_t)(task - ex->tasks);
 }
 
 static void lay_out_chain(struct executor *ex, struct chain_run *chain, const struct gp_chain *planned)
@@ -144,7 +144,7 @@ static void lay_out_chain(struct executor *ex, struct chain_run *chain, const st
 		chain->task_count++;
 	}
 	chain->open = chain->task_count;
-	tie_needs(chain);
+	tie_needs(ex, chain);
 	for (size_t t = 0; t < chain->task_count; t++)
 		if (chain->tasks[t].needs_left == 0)
 			make_ready(ex, &chain->tasks[t]);
@@ -163,7 +163,7 @@ static void executor_init(struct executor *ex, struct gp_host *host, const struc
 				.chains = gp_xcalloc(stage->chain_count + 1, sizeof(struct chain_run)),
 				.chain_count = stage->chain_count,
 				.tasks = gp_xcalloc(work + 1, sizeof(struct gp_step_task)),
-				.ready = gp_xcalloc(work + 1, sizeof(struct gp_step_task *)),
+				.ready = gp_xcalloc(work + 1, sizeof(size_t)),
 				.events = gp_xcalloc(2 * work + 1, sizeof(struct event)),
 				.down_free = execution->at_once,
 				.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -263,7 +263,7 @@ static void drop_from_ready(struct executor *ex, const struct chain_run *chain)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < ex->ready_count; i++)
-		if (ex->ready[i]->chain != chain)
+		if (ex->tasks[ex->ready[i]].chain != chain)
 			ex->ready[kept++] = ex->ready[i];
 	ex->ready_count = kept;
 }
@@ -320,9 +320,11 @@ static void complete(struct executor *ex, struct gp_step_task *task, int result,
 	tell(ex, EVENT_FINISHED, task);
 	if (result != 0)
 		give_up(ex, task->chain);
-	for (size_t d = 0; d < task->dependent_count && !task->chain->failed; d++)
-		if (--task->dependents[d]->needs_left == 0)
-			make_ready(ex, task->dependents[d]);
+	for (size_t d = 0; d < task->dependent_count && !task->chain->failed; d++) {
+		struct gp_step_task *dependent = &ex->tasks[task->dependents[d]];
+		if (--dependent->needs_left == 0)
+			make_ready(ex, dependent);
+	}
 	if (!task->chain->failed) /* else when its VMs are back */
 		give_back(ex, task->chain);
 	if (task->chain->open == 0 && !task->chain->failed)
@@ -351,7 +353,7 @@ static struct gp_step_task *next_task(struct executor *ex)
 {
 	bool somebody_waits = false;
 	for (size_t i = 0; i < ex->ready_count; i++) {
-		struct gp_step_task *task = ex->ready[i];
+		struct gp_step_task *task = &ex->tasks[ex->ready[i]];
 		if (takes_a_vm_down(task->step) && !task->chain->may_stop &&
 		    (somebody_waits || !take_turn(ex, task->chain))) {
 			somebody_waits = true;

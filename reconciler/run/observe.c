@@ -38,15 +38,23 @@ static struct addresses wanted_addresses(const struct gp_desired *desired, struc
 	return wanted;
 }
 
+static bool says_nothing(const struct gp_offer *offers)
+{
+	for (size_t i = 0; i < GP_RESOURCE_COUNT; i++)
+		if (offers[i].hold != GP_HOLD_NOT_EXPRESSIBLE || offers[i].has_bytes || offers[i].has_share ||
+		    offers[i].has_engines)
+			return false;
+	return true;
+}
+
 /* What the existing partitions offer, unless the back-end already said so for each of them. */
 static void offer_as_laid_out(struct gp_gpu *gpu)
 {
 	const struct gp_layout *layout = gp_gpu_layout(gpu, (uint32_t)gpu->partition_count);
 	for (size_t i = 0; layout != NULL && i < gpu->partition_count; i++) {
-		static const struct gp_offer nothing_said[GP_RESOURCE_COUNT];
 		struct gp_partition *partition = &gpu->partitions[i];
 		const struct gp_layout_group *group = gp_layout_group_of(layout, partition->index);
-		if (group != NULL && memcmp(partition->offers, nothing_said, sizeof(nothing_said)) == 0)
+		if (group != NULL && says_nothing(partition->offers))
 			memcpy(partition->offers, group->offers, sizeof(partition->offers));
 	}
 }

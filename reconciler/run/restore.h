@@ -14,7 +14,7 @@ struct gp_step_task {
 	struct chain_run *chain;
 	size_t outcome; /* index into outcome->steps */
 	size_t needs_left;
-	struct gp_step_task **dependents;
+	size_t *dependents; /* indices of those that need it */
 	size_t dependent_count;
 	enum gp_step_state state;
 	bool running, over;

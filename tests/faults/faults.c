@@ -6,6 +6,9 @@
  *
  *	faults CASES…    each a folder: host.yaml, want.yaml, setup (optional lines for the simulated machine)
  *
+ * A case leaves no choice of GPU: what was bound before a disturbance is kept, so that a free choice may end elsewhere
+ *and be as good.
+ *
  * The end is read from the machine's tree by this file, not by gpupart. Names that begin with "foreign", and devices on
  * buses e0 and above, are not ours.
  */

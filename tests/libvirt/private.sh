@@ -24,8 +24,8 @@ take_over_capabilities() {
 	[ -d "$1" ] && mkdir -p /var/cache/libvirt/qemu && cp -a "$1" /var/cache/libvirt/qemu/
 }
 
-# The user that Debian's libvirt falls back on must exist, even when it is not used; a package that was installed without
-# its scripts (a container) may lack it.
+# The user that Debian's libvirt falls back on must exist, even when it is not used; a package that was installed
+# without its scripts (in a container) may lack it.
 know_user() { # NAME
 	getent passwd "$1" >/dev/null && getent group "$1" >/dev/null && return
 	sed "/^$1:/d" /etc/passwd >/etc/libvirt/passwd && sed "/^$1:/d" /etc/group >/etc/libvirt/group

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For check_schema.py: `intent_probe keys` lists the language, `intent_probe check PATH…` reads files as the program does. */
+/* For check_schema.py: `intent_probe keys` lists the language, `intent_probe check PATH…` reads files as the program
+ * does. */
 #include <stdio.h>
 
 #include "intent/intent.h"

@@ -39,7 +39,8 @@ static void read_gpu(struct scene *scene, char **words, size_t count)
 
 	if (count < 4 || scene->gpu_count > SCENE_GPUS)
 		give_up("gpu BUS TOTAL VFS", words[0]);
-	*gpu = (struct scene_gpu){.bus = hex(words[1]), .total = number(words[2]), .vfs = number(words[3]), .vendor = 0x8086};
+	*gpu = (struct scene_gpu){
+		.bus = hex(words[1]), .total = number(words[2]), .vfs = number(words[3]), .vendor = 0x8086};
 	copy_word(gpu->model, sizeof(gpu->model), "Flex");
 	for (size_t i = 4; i < count; i++) {
 		if (gp_starts_with(words[i], "vram="))
@@ -280,7 +281,7 @@ static void observe_gpu(struct gp_observed *observed, const struct scene *scene,
 	gpu->backend = scene->vendor ? scene->vendor : &scene_vendor;
 	gpu->unfit = from->unfit;
 	gpu->unfit_why = from->unfit == GP_UNFIT_TRANSITION ? "somebody is enabling or disabling its VFs"
-			 : from->unfit			    ? "no driver is bound to it"
+			 : from->unfit                      ? "no driver is bound to it"
 							    : NULL;
 	gpu->unfit_remedy = from->unfit ? "wait, or bind its driver" : NULL;
 	gpu->named_only = from->named;
@@ -448,8 +449,8 @@ static bool apply_detach(struct scene_vm *vm, const struct gp_step *step, struct
 
 		if (!gp_streq(vm->config[i].ours ? vm->config[i].alias : "", alias))
 			continue;
-		if (!vm->config[i].ours && (vm->config[i].bus != step->hostdev.source.bus ||
-					    vm->config[i].index != step->hostdev.vf))
+		if (!vm->config[i].ours &&
+		    (vm->config[i].bus != step->hostdev.source.bus || vm->config[i].index != step->hostdev.vf))
 			continue;
 		memmove(&vm->config[i], &vm->config[i + 1], (vm->config_count - i - 1) * sizeof(vm->config[0]));
 		vm->config_count--;
@@ -631,8 +632,8 @@ void plan_digest(const struct gp_plan *plan, struct gp_str *out)
 		digest_chains(&plan->stages[s], out);
 	}
 	for (size_t w = 0; w < plan->waiting_count; w++)
-		gp_str_printf(out, "%s%s", w ? " " : "; wait: ",
-			      plan->waiting[w].for_domain ? plan->waiting[w].for_domain : "-");
+		gp_str_printf(out, "%s%s",
+			      w ? " " : "; wait: ", plan->waiting[w].for_domain ? plan->waiting[w].for_domain : "-");
 	for (size_t d = 0, n = 0; d < plan->diags.count; d++) {
 		if (plan->diags.items[d].severity == GP_ERROR)
 			gp_str_printf(out, "%s%s", n++ ? " " : "; error: ", plan->diags.items[d].code);

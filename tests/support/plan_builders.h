@@ -4,12 +4,11 @@
  *
  *	gpu 41 8 4 vram=16             PF 0000:41:00.0 with at most 8 VFs, 4 of them there; flags: blind (tells no
  *	                               offset), named (a NIC), unfit, transition, vendor=ID, model=WORD
- *	vm a run b:0.vdi@41/3          state: run off pause saved stop crash; hostdevs: c: in the definition, l: plugged,
- *	                               b: both; 0.vdi is our mark (request, class), `hand` is none; the VF is BUS/INDEX, or
- *	                               ?/N for a VF that nobody knows. Flags: transient, mark, fresh, external, unreadable
- *	driver 41 2 xe                 VF 2 is bound to a foreign driver
- *	vfio 41 2 dpdk 77              process dpdk, pid 77, has it open
- *	nolibvirt, noproc              that place of truth cannot be read
+ *	vm a run b:0.vdi@41/3          state: run off pause saved stop crash; hostdevs: c: in the definition, l:
+ *plugged, b: both; 0.vdi is our mark (request, class), `hand` is none; the VF is BUS/INDEX, or
+ *	                               ?/N for a VF that nobody knows. Flags: transient, mark, fresh, external,
+ *unreadable driver 41 2 xe                 VF 2 is bound to a foreign driver vfio 41 2 dpdk 77              process
+ *dpdk, pid 77, has it open nolibvirt, noproc              that place of truth cannot be read
  *
  * A scene can be changed by the steps of a plan, so that a test can carry a plan out and plan again.
  */
@@ -70,8 +69,8 @@ struct scene {
 /* Ends the test program on words that it does not know. */
 void scene_read(struct scene *scene, const char *text);
 struct gp_observed *scene_observe(const struct scene *scene);
-/* Carries out the steps of one stage, one by one in their order, as a kernel and libvirt would. False: a step would have
- * failed or disturbed somebody unasked; *why says which. */
+/* Carries out the steps of one stage, one by one in their order, as a kernel and libvirt would. False: a step would
+ * have failed or disturbed somebody unasked; *why says which. */
 bool scene_apply(struct scene *scene, const struct gp_stage *stage, struct gp_str *why);
 
 /* Equal parts, one attribute, one wait: the least that a back-end can be. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "host/domain_xml.h"
+#include "host/domain_plain.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -264,6 +264,131 @@ START_TEST(what_is_not_plain_is_parsed)
 	refused("", "does not begin");
 	refused("<domain", "does not parse");
 	refused("<domain><name>x</name>\n</demain>", "line 2");
+}
+END_TEST
+
+/* ---- the fast path against libxml2 ---- */
+
+/* Holds of nearly everything that libvirt writes, all of it plain. */
+#define PLAIN                                                                                                          \
+	"<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n-->\n"                                                        \
+	"<domstatus state='running' reason='booted' pid='812'>\n  <taint flag='x'/>\n"                                 \
+	"<domain type='kvm' id='3' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"                         \
+	"  <name>cad-01</name>\n  <uuid>0b5d2f1a-3c53-4d2e-9a0c-000000000001</uuid>\n"                                 \
+	"  <metadata><os:info xmlns:os='http://os' a='1' os:b='2'>t</os:info></metadata>\n"                            \
+	"  <os><boot dev='hd'/></os>\n  <devices>\n text <emulator>/bin/q</emulator>\n"                                \
+	"    <interface type='user'><mac address='52:54:00:00:00:01'/></interface>\n"                                  \
+	"    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <driver name='vfio'/>\n"                       \
+	"      <source>\n        <address domain='0x0000' bus='0x41' slot='2' function='03'/>\n      </source>\n"      \
+	"      <alias name='ua-gpupart-0-vdi'/>\n      <rom bar='off' file=\"/a'b\"></rom> <!-- kept -->\n"          \
+	"      <x a='1'><y/> <z b='2'> </z></x>\n      <address type='pci' bus='0x03'/>\n    </hostdev>\n"             \
+	"    <hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"                                          \
+	"<address uuid='0b5d2f1a-3c53-4d2e-9a0c-000000000009'/></source></hostdev>\n"                                  \
+	"    <hostdev type='usb'><source/></hostdev>\n  </devices>\n"                                                  \
+	"  <qemu:commandline><qemu:arg value='-v'/></qemu:commandline>\n</domain></domstatus>\n"
+
+/* Not plain, and nothing else: whoever reads this is sent to libxml2. */
+#define NOT_PLAIN "<!-- hostdev \xc3\xa9 -->"
+
+static void ck_same_hostdev(const struct gp_hostdev *a, const struct gp_hostdev *b, const char *xml)
+{
+	ck_assert_msg(a->type == b->type && gp_hostdev_same_source(a, b), "another source: %s", xml);
+	ck_assert_msg(a->managed == b->managed && a->ours == b->ours && a->elsewhere == b->elsewhere, "%s", xml);
+	ck_assert_msg(gp_streq(a->alias, b->alias), "another alias: %s", xml);
+	ck_assert_msg(gp_streq(a->guest_xml, b->guest_xml), "'%s', but '%s': %s", a->guest_xml, b->guest_xml, xml);
+}
+
+/* What the fast path takes, libxml2 takes, too, and both see the same. True: it was taken. */
+static bool ck_fast_path_agrees(struct gp_domain_reader *reader, const char *xml, size_t size)
+{
+	struct gp_domain_xml fast, slow;
+	gp_autofree char *exact = gp_xmalloc(size == 0 ? 1 : size); /* reading past the end is caught */
+	memcpy(exact, xml, size);
+	if (!gp_domain_plain_parse(exact, size, arena, &fast))
+		return false;
+	GP_CLEANUP(gp_str_clear) struct gp_str other = {0};
+	gp_str_add_n(&other, xml, size);
+	gp_str_add(&other, NOT_PLAIN);
+	const char *text = gp_str_text(&other);
+	ck_assert_msg(!gp_domain_plain_parse(text, other.length, arena, &slow), "not sent to libxml2");
+	int rc = gp_domain_reader_parse(reader, text, other.length, arena, &slow, &err);
+	ck_assert_msg(rc == 0, "%s: %s", err.message, text);
+	ck_assert_msg(gp_uuid_equal(fast.uuid, slow.uuid) && gp_streq(fast.name, slow.name), "%s", text);
+	ck_assert_msg(gp_streq(fast.state, slow.state) && fast.pid == slow.pid, "%s", text);
+	ck_assert_msg(!slow.to_start && slow.external == NULL, "%s", text);
+	ck_assert_msg(fast.hostdev_count == slow.hostdev_count, "%s", text);
+	for (size_t i = 0; i < fast.hostdev_count; i++)
+		ck_same_hostdev(&fast.hostdevs[i], &slow.hostdevs[i], text);
+	return true;
+}
+
+START_TEST(the_fast_path_and_libxml2_agree)
+{
+	static const char *const documents[] = {PLAIN, DEVICES(FOREIGN), DEVICES("<hostdev type='pci'/>"),
+						"<domain><name>x</name></domain>"};
+	static const char bytes[] = {'<', '>',  '&',  '\'', '"', '\x01', '\xff', ' ',
+				     '/', '\r', '\t', '-',  '!', ':',    '=',    'a'};
+	struct gp_domain_reader *reader = gp_domain_reader_new();
+	ck_assert(ck_fast_path_agrees(reader, PLAIN, strlen(PLAIN)));
+	ck_assert(ck_fast_path_agrees(reader, DEVICES(FOREIGN), strlen(DEVICES(FOREIGN))));
+
+	unsigned taken = 0;
+	for (size_t d = 0; d < COUNT_OF(documents); d++) {
+		size_t size = strlen(documents[d]);
+		for (size_t at = 0; at < size; at++) {
+			gp_autofree char *wrong = gp_xstrdup(documents[d]);
+			taken += ck_fast_path_agrees(reader, wrong, at);
+			for (size_t b = 0; b < COUNT_OF(bytes); b++) {
+				wrong[at] = bytes[b];
+				taken += ck_fast_path_agrees(reader, wrong, size);
+			}
+			memmove(wrong + at, documents[d] + at + 1, size - at);
+			taken += ck_fast_path_agrees(reader, wrong, size - 1);
+		}
+	}
+	ck_assert_uint_gt(taken, 1000); /* it is more than a few that were compared */
+	gp_domain_reader_free(reader);
+}
+END_TEST
+
+START_TEST(what_is_not_plain_is_left_to_libxml2)
+{
+	static const char *const documents[] = {
+		"",
+		"<domain/>",
+		"<network><name>x</name></network>",
+		"<domain><name>x</name><name>y</name></domain>",
+		"<domain xmlns='urn:x'><name>x</name></domain>",
+		"<domain><x:name>x</x:name><name>y</name></domain>",
+		"<domain xmlns:x='u'><name>x</name><devices><x:y/></devices></domain>",
+		"<domain xmlns:x='u'><name>x</name><metadata><x:y x:a='1' x:b='1'/></metadata></domain>",
+		"<domain><name>a]]>b</name></domain>",
+		"<domain><name>x</name></domain><domain><name>y</name></domain>",
+		DEVICES("<devices/><disk type='nvme'/>"),
+		DEVICES("<interface type='hostdev'><source><address type='pci' bus='1'/></source></interface>"),
+		DEVICES(PCI("bus='300'")),
+		DEVICES(PCI("bus='1' bus='2'")),
+		DEVICES("<hostdev type='pci'><source><address bus='1'/><address bus='2'/></source></hostdev>"),
+		DEVICES("<hostdev type='pci'><source><address bus='1'/></source><rom> a </rom></hostdev>"),
+		DEVICES("<hostdev type='pci'><source><address bus='1'/></source><rom file='a>b'/></hostdev>"),
+		DEVICES("<hostdev type='pci'><source><address bus='1'/></source><rom xmlns:a='b'/></hostdev>"),
+		HEAD "</domain><?pi?>",
+		HEAD "<![CDATA[x]]></domain>",
+	};
+	struct gp_domain_xml out;
+	for (size_t i = 0; i < COUNT_OF(documents); i++)
+		ck_assert_msg(!gp_domain_plain_parse(documents[i], strlen(documents[i]), arena, &out), "taken: %s",
+			      documents[i]);
+}
+END_TEST
+
+START_TEST(no_reference_hides_a_device)
+{
+	/* The same with a letter written as a number. */
+	struct gp_domain_xml xml = parsed(
+		DEVICES("<interface type='&#104;ostdev'><source><address type='pci' bus='1'/></source></interface>"));
+	ck_assert_uint_eq(xml.hostdev_count, 1);
+	ck_assert(xml.hostdevs[0].elsewhere);
 }
 END_TEST
 
@@ -541,6 +666,9 @@ int main(void)
 		a_running_domain_on_disk_is_unwrapped,
 		plain_documents_take_the_fast_path,
 		what_is_not_plain_is_parsed,
+		the_fast_path_and_libxml2_agree,
+		what_is_not_plain_is_left_to_libxml2,
+		no_reference_hides_a_device,
 		entities_and_doctypes_are_not_let_through,
 		encodings_hide_nothing,
 		depth_and_size_are_bounded,

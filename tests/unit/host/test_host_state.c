@@ -125,6 +125,7 @@ START_TEST(modes_keep_others_out)
 {
 	start();
 	gp_autoclose int lock = gp_host_lock(host, 0, NULL, NULL, &err);
+	ck_assert_int_ge(lock, 0);
 	gp_autofree char *path = NULL;
 	ck_assert_int_eq(gp_host_save_previous(host, "a.yaml", "version: 1\n", &path, &err), 0);
 	ck_assert_uint_eq(mode_of("run/gpupart"), 0755);

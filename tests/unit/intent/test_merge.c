@@ -194,6 +194,17 @@ START_TEST(nothing_is_made_of_nothing)
 }
 END_TEST
 
+START_TEST(no_path)
+{
+	struct gp_diags diags = {0};
+	GOOD desired = gp_intent_load(NULL, 0, "gpu-1", &diags);
+	ck_assert_uint_eq(diags.error_count, 1);
+	ck_assert_str_eq(diags.items[0].code, "no-files");
+	ck_assert_uint_eq(desired->files_read, 0);
+	gp_diags_clear(&diags);
+}
+END_TEST
+
 /* Ten thousand VMs, and the last one repeats the first. */
 START_TEST(many_vms)
 {
@@ -242,6 +253,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, a_class_may_stand_in_another_file);
 	tcase_add_test(tcase, no_faults_that_follow_from_others);
 	tcase_add_test(tcase, nothing_is_made_of_nothing);
+	tcase_add_test(tcase, no_path);
 	tcase_add_test(tcase, many_vms);
 	tcase_add_test(tcase, most_vms);
 }

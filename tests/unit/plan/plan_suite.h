@@ -66,7 +66,10 @@ static inline struct run run_with(const struct gp_vendor *vendor, const char *ho
 	return run;
 }
 
-static inline struct run run_plan(const char *host, const char *want) { return run_with(NULL, host, want); }
+static inline struct run run_plan(const char *host, const char *want)
+{
+	return run_with(NULL, host, want);
+}
 
 /* Was the case met, as a step, a GPU's verdict or something that waits? */
 static inline bool plan_met_case(const struct gp_plan *plan, unsigned number)
@@ -117,7 +120,8 @@ static inline void expect_fault(const char *host, const char *want, const char *
 
 	ck_assert_msg(diag != NULL, "no fault %s; the plan is: %s", code, gp_str_text(&run.digest));
 	ck_assert_int_eq(diag->error.kind, kind);
-	ck_assert_msg(strstr(diag->error.message, words) != NULL, "'%s' does not hold '%s'", diag->error.message, words);
+	ck_assert_msg(strstr(diag->error.message, words) != NULL, "'%s' does not hold '%s'", diag->error.message,
+		      words);
 	if (diag->severity == GP_ERROR)
 		ck_assert_uint_eq(run.plan->stage_count, 0);
 }
@@ -137,11 +141,10 @@ static inline void expect_converges(const char *host, const char *want)
 		      gp_str_text(&run.digest));
 }
 
-#define CLASS(...)                                                                                                     \
-	"version: 1\ngpus:\n  - {class: vdi, match: {vendor: '8086'}, partitions: " #__VA_ARGS__ "}\n"
-#define VMS        "vms:\n"
-#define VM(name)   "  - {name: " #name ", partition: vdi}\n"
+#define CLASS(...)          "version: 1\ngpus:\n  - {class: vdi, match: {vendor: '8086'}, partitions: " #__VA_ARGS__ "}\n"
+#define VMS                 "vms:\n"
+#define VM(name)            "  - {name: " #name ", partition: vdi}\n"
 #define VM_WITH(name, more) "  - {name: " #name ", partition: vdi, " more "}\n"
-#define POLICY(text) "policy: {" text "}\n"
+#define POLICY(text)        "policy: {" text "}\n"
 
 #endif

@@ -61,8 +61,9 @@ END_TEST
 
 START_TEST(case_93_export_then_nothing_then_adopt)
 {
-	struct run run = run_plan("gpu 41 8 4 vram=16\ngpu 42 8 0\nvm a off c:hand@41/2\nvm b run b:0.vdi@41/3\nvm c off",
-				  "version: 1\n");
+	struct run run =
+		run_plan("gpu 41 8 4 vram=16\ngpu 42 8 0\nvm a off c:hand@41/2\nvm b run b:0.vdi@41/3\nvm c off",
+			 "version: 1\n");
 	GP_CLEANUP(gp_str_clear) struct gp_str exported = {0};
 
 	gp_intent_export(run.observed, &exported);
@@ -98,14 +99,16 @@ END_TEST
 START_TEST(case_95_look_again_before_definitions_are_touched)
 {
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 0 blind\ngpu 42 8 0\nvm a off c:0.vdi@?/3\nvm b off\nvm c off c:0.two@42/1",
-				  "version: 1\ngpus:\n  - {class: vdi, match: {address: '0000:41:00.0'}, partitions: 4}\n"
-				  "  - {class: two, match: {address: '0000:42:00.0'}, partitions: 4}\n" VMS
-				  "  - {name: a, partition: vdi, power: running}\n" VM(b)
-				  "  - {name: c, partition: two, power: running}\n");
+	struct run run =
+		run_plan("gpu 41 8 0 blind\ngpu 42 8 0\nvm a off c:0.vdi@?/3\nvm b off\nvm c off c:0.two@42/1",
+			 "version: 1\ngpus:\n  - {class: vdi, match: {address: '0000:41:00.0'}, partitions: 4}\n"
+			 "  - {class: two, match: {address: '0000:42:00.0'}, partitions: 4}\n" VMS
+			 "  - {name: a, partition: vdi, power: running}\n" VM(
+				 b) "  - {name: c, partition: two, power: running}\n");
 
 	/* c hangs on nothing that is unknown, and does not wait for the look. */
-	ck_assert_str_eq(gp_str_text(&run.digest), "41 0>4 | 42 0>4, start c || detach a ?, attach a 41/0, start a | attach b 41/1");
+	ck_assert_str_eq(gp_str_text(&run.digest),
+			 "41 0>4 | 42 0>4, start c || detach a ?, attach a 41/0, start a | attach b 41/1");
 	ck_assert_ptr_nonnull(run.plan->stages[0].observe_why);
 	ck_assert(!run.plan->stages[0].expected);
 	ck_assert(run.plan->stages[1].expected);

@@ -7,8 +7,8 @@
 
 START_TEST(case_01_no_class_no_partitions)
 {
-	expect(1, "gpu 41 8 0\ngpu 42 8 0", "version: 1\ngpus:\n  - {class: vdi, match: {address: '0000:42:00.0'}, partitions: 0}\n",
-	       "");
+	expect(1, "gpu 41 8 0\ngpu 42 8 0",
+	       "version: 1\ngpus:\n  - {class: vdi, match: {address: '0000:42:00.0'}, partitions: 0}\n", "");
 }
 END_TEST
 
@@ -22,10 +22,16 @@ START_TEST(case_02_no_class_but_partitions_stay)
 }
 END_TEST
 
-START_TEST(case_03_has_what_is_asked) { expect(3, "gpu 41 8 4", CLASS(4), ""); }
+START_TEST(case_03_has_what_is_asked)
+{
+	expect(3, "gpu 41 8 4", CLASS(4), "");
+}
 END_TEST
 
-START_TEST(case_04_made_from_nothing) { expect(4, "gpu 41 8 0", CLASS(4), "41 0>4"); }
+START_TEST(case_04_made_from_nothing)
+{
+	expect(4, "gpu 41 8 0", CLASS(4), "41 0>4");
+}
 END_TEST
 
 START_TEST(case_05_reset_when_nobody_holds_any)
@@ -44,10 +50,16 @@ START_TEST(case_05_reset_when_nobody_holds_any)
 }
 END_TEST
 
-START_TEST(case_06_none_and_none_asked) { expect(6, "gpu 41 8 0", CLASS(0), ""); }
+START_TEST(case_06_none_and_none_asked)
+{
+	expect(6, "gpu 41 8 0", CLASS(0), "");
+}
 END_TEST
 
-START_TEST(case_07_removed_when_nobody_holds_any) { expect(7, "gpu 41 8 4", CLASS(0), "41 4>0"); }
+START_TEST(case_07_removed_when_nobody_holds_any)
+{
+	expect(7, "gpu 41 8 4", CLASS(0), "41 4>0");
+}
 END_TEST
 
 START_TEST(case_08_stopped_vms_keep_their_claim_over_a_reset)
@@ -81,15 +93,17 @@ END_TEST
 
 START_TEST(case_11_a_running_vm_and_refuse)
 {
-	expect_fault("gpu 41 8 4\nvm a run b:0.vdi@41/2", CLASS(8) VMS VM_WITH(a, "disruption: refuse"), "policy-refuse",
-		     GP_E_REFUSED, "a would have to be stopped");
+	expect_fault("gpu 41 8 4\nvm a run b:0.vdi@41/2", CLASS(8) VMS VM_WITH(a, "disruption: refuse"),
+		     "policy-refuse", GP_E_REFUSED, "a would have to be stopped");
 }
 END_TEST
 
 START_TEST(case_12_held_by_a_running_vm_that_no_file_lists)
 {
-	expect_fault("gpu 41 8 4\nvm x run b:hand@41/2", CLASS(8), "held-by-foreign", GP_E_REFUSED, "x, which no file lists");
-	expect_fault("gpu 41 8 4\nvm x run b:0.vdi@41/2", CLASS(8), "held-by-foreign", GP_E_REFUSED, "x, which no file lists");
+	expect_fault("gpu 41 8 4\nvm x run b:hand@41/2", CLASS(8), "held-by-foreign", GP_E_REFUSED,
+		     "x, which no file lists");
+	expect_fault("gpu 41 8 4\nvm x run b:0.vdi@41/2", CLASS(8), "held-by-foreign", GP_E_REFUSED,
+		     "x, which no file lists");
 }
 END_TEST
 
@@ -181,8 +195,8 @@ END_TEST
 
 START_TEST(case_23_two_classes_on_one_gpu)
 {
-	GP_CLEANUP(run_clear) struct run run =
-		run_plan("gpu 41 8 0", CLASS(4) "  - {class: cad, match: {model: Flex}, partitions: 2}\n");
+	GP_CLEANUP(run_clear)
+	struct run run = run_plan("gpu 41 8 0", CLASS(4) "  - {class: cad, match: {model: Flex}, partitions: 2}\n");
 	const struct gp_diag *diag = diag_of(run.plan, "two-classes");
 
 	ck_assert_ptr_nonnull(diag);
@@ -194,23 +208,26 @@ END_TEST
 
 START_TEST(case_24_expect)
 {
-	expect_fault("gpu 41 8 4", "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 2, partitions: 4}\n",
-		     "expect", GP_E_INPUT, "expects 2 GPUs, but 1");
-	expect(3, "gpu 41 8 4", "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 1, partitions: 4}\n", "");
+	expect_fault("gpu 41 8 4",
+		     "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 2, partitions: 4}\n", "expect",
+		     GP_E_INPUT, "expects 2 GPUs, but 1");
+	expect(3, "gpu 41 8 4", "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 1, partitions: 4}\n",
+	       "");
 }
 END_TEST
 
 START_TEST(case_25_a_class_that_matches_nothing)
 {
 	expect_fault("gpu 41 8 4 named", CLASS(4), "no-gpu", GP_E_NOT_FOUND, "matches no GPU");
-	expect(0, "gpu 41 8 4 model=Arc", "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 0, partitions: 4}\n", "");
+	expect(0, "gpu 41 8 4 model=Arc",
+	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 0, partitions: 4}\n", "");
 }
 END_TEST
 
 START_TEST(case_26_what_the_back_end_lacks)
 {
 	expect(26, "gpu 41 8 0", CLASS(auto), "; error: needs-backend");
-	expect(26, "gpu 41 8 0", CLASS([{count: 2, vram: 4GiB}]), "; error: needs-backend");
+	expect(26, "gpu 41 8 0", CLASS([ {count : 2, vram : 4GiB} ]), "; error: needs-backend");
 }
 END_TEST
 

@@ -37,8 +37,8 @@ END_TEST
 START_TEST(case_73_power_stopped_but_protected)
 {
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 4\nvm db-1 run b:0.vdi@41/0",
-				  CLASS(4) VMS VM_WITH(db-1, "power: stopped") POLICY("protect: ['db-*']"));
+	struct run run = run_plan("gpu 41 8 4\nvm db1 run b:0.vdi@41/0",
+				  CLASS(4) VMS VM_WITH(db1, "power: stopped") POLICY("protect: ['db*']"));
 	const struct gp_diag *diag = diag_of(run.plan, "protected");
 
 	ck_assert_ptr_nonnull(diag);
@@ -84,8 +84,8 @@ END_TEST
 
 START_TEST(case_78_a_cluster_manager_runs_it)
 {
-	expect_fault("gpu 41 8 4\nvm a run", CLASS(4) VMS VM_WITH(a, "disruption: restart, power: external"), "external",
-		     GP_E_REFUSED, "power: external");
+	expect_fault("gpu 41 8 4\nvm a run", CLASS(4) VMS VM_WITH(a, "disruption: restart, power: external"),
+		     "external", GP_E_REFUSED, "power: external");
 	expect_fault("gpu 41 8 4\nvm a run b:0.vdi@41/0 external", CLASS(8) VMS VM_WITH(a, "disruption: restart"),
 		     "external", GP_E_REFUSED, "pacemaker starts and stops it");
 	/* Never started either, even when a mark says so. */
@@ -103,30 +103,32 @@ END_TEST
 START_TEST(case_80_protected)
 {
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 4\nvm db-1 run b:0.vdi@41/0",
-				  CLASS(8) VMS VM_WITH(db-1, "disruption: restart") POLICY("protect: ['db-*']"));
+	struct run run = run_plan("gpu 41 8 4\nvm db1 run b:0.vdi@41/0",
+				  CLASS(8) VMS VM_WITH(db1, "disruption: restart") POLICY("protect: ['db*']"));
 	const struct gp_diag *diag = diag_of(run.plan, "protected");
 
 	ck_assert_ptr_nonnull(diag);
-	ck_assert_msg(strstr(diag->error.message, "protect: \"db-*\"") != NULL, "%s", diag->error.message);
+	ck_assert_msg(strstr(diag->error.message, "protect: \"db*\"") != NULL, "%s", diag->error.message);
 	ck_assert_uint_eq(diag->error.mark.line, 5);
 	ck_assert_uint_eq(diag->other.line, 6);
 	/* With defer it is not to be stopped, so nothing speaks against waiting. */
-	expect(9, "gpu 41 8 4\nvm db-1 run b:0.vdi@41/0", CLASS(8) VMS VM(db-1) POLICY("protect: ['db-*']"), "; wait: db-1");
+	expect(9, "gpu 41 8 4\nvm db1 run b:0.vdi@41/0", CLASS(8) VMS VM(db1) POLICY("protect: ['db*']"),
+	       "; wait: db1");
 }
 END_TEST
 
 START_TEST(case_81_a_transient_vm_would_vanish)
 {
-	expect_fault("gpu 41 8 4\nvm a run l:0.vdi@41/0 c:0.vdi@41/0 transient", CLASS(8) VMS VM_WITH(a, "disruption: restart"),
-		     "transient", GP_E_REFUSED, "its definition would vanish");
+	expect_fault("gpu 41 8 4\nvm a run l:0.vdi@41/0 c:0.vdi@41/0 transient",
+		     CLASS(8) VMS VM_WITH(a, "disruption: restart"), "transient", GP_E_REFUSED,
+		     "its definition would vanish");
 }
 END_TEST
 
 START_TEST(case_82_a_paused_vm_cannot_react)
 {
-	expect_fault("gpu 41 8 4\nvm a pause b:0.vdi@41/0", CLASS(8) VMS VM_WITH(a, "disruption: restart"), "not-running",
-		     GP_E_REFUSED, "it is paused");
+	expect_fault("gpu 41 8 4\nvm a pause b:0.vdi@41/0", CLASS(8) VMS VM_WITH(a, "disruption: restart"),
+		     "not-running", GP_E_REFUSED, "it is paused");
 	expect(9, "gpu 41 8 4\nvm a pause b:0.vdi@41/0", CLASS(8) VMS VM(a), "; wait: a");
 }
 END_TEST
@@ -135,7 +137,8 @@ START_TEST(case_83_just_started_and_force_off)
 {
 	const char *forced = CLASS(8) VMS VM_WITH(a, "disruption: restart") POLICY("force_off: true");
 
-	expect_fault("gpu 41 8 4\nvm a run b:0.vdi@41/0 fresh", forced, "just-started", GP_E_REFUSED, "less than a minute");
+	expect_fault("gpu 41 8 4\nvm a run b:0.vdi@41/0 fresh", forced, "just-started", GP_E_REFUSED,
+		     "less than a minute");
 	expect(10, "gpu 41 8 4\nvm a run b:0.vdi@41/0", forced, "mark a, stop a, 41 4>0, 41 0>8, start a, unmark a");
 	/* It is asked only, never forced: nothing speaks against that. */
 	expect(10, "gpu 41 8 4\nvm a run b:0.vdi@41/0 fresh", CLASS(8) VMS VM_WITH(a, "disruption: restart"),

@@ -57,15 +57,17 @@ END_TEST
 
 START_TEST(case_33_running_and_refuse)
 {
-	expect_fault("gpu 41 8 4\nvm a run", CLASS(4) VMS VM_WITH(a, "disruption: refuse"), "policy-refuse", GP_E_REFUSED,
-		     "for its partition to take effect");
+	expect_fault("gpu 41 8 4\nvm a run", CLASS(4) VMS VM_WITH(a, "disruption: refuse"), "policy-refuse",
+		     GP_E_REFUSED, "for its partition to take effect");
 	/* The class may say so, too; the VM goes before the class. */
-	expect_fault("gpu 41 8 4\nvm a run",
-		     "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 4, disruption: refuse}\n" VMS VM(a),
-		     "policy-refuse", GP_E_REFUSED, "for its partition");
+	expect_fault(
+		"gpu 41 8 4\nvm a run",
+		"version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 4, disruption: refuse}\n" VMS VM(
+			a),
+		"policy-refuse", GP_E_REFUSED, "for its partition");
 	expect(31, "gpu 41 8 4\nvm a run",
 	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 4, disruption: refuse}\n" VMS
-	       VM_WITH(a, "disruption: defer"),
+		       VM_WITH(a, "disruption: defer"),
 	       "attach a 41/0; wait: a");
 }
 END_TEST
@@ -136,8 +138,8 @@ END_TEST
 
 START_TEST(case_40_the_same_with_refuse)
 {
-	expect_fault("gpu 41 8 4\nvm a run c:0.vdi@41/0", CLASS(4) VMS VM_WITH(a, "disruption: refuse"), "policy-refuse",
-		     GP_E_REFUSED, "for its partition to take effect");
+	expect_fault("gpu 41 8 4\nvm a run c:0.vdi@41/0", CLASS(4) VMS VM_WITH(a, "disruption: refuse"),
+		     "policy-refuse", GP_E_REFUSED, "for its partition to take effect");
 }
 END_TEST
 
@@ -200,8 +202,8 @@ START_TEST(case_46_our_mark_says_otherwise)
 	/* The class has another name now. */
 	expect(46, "gpu 41 8 4\nvm a run b:0.old@41/3", CLASS(4) VMS VM(a), "detach a 41/3, attach a 41/3");
 	/* A wish was put before it. */
-	expect(46, "gpu 41 8 4\nvm a off c:0.vdi@41/3 c:1.old@41/1", CLASS(4) VMS "  - {name: a, partition: [vdi, vdi]}\n",
-	       "detach a 41/1, attach a 41/1");
+	expect(46, "gpu 41 8 4\nvm a off c:0.vdi@41/3 c:1.old@41/1",
+	       CLASS(4) VMS "  - {name: a, partition: [vdi, vdi]}\n", "detach a 41/1, attach a 41/1");
 	expect_converges("gpu 41 8 4\nvm a off c:1.vdi@41/3 c:0.old@41/1",
 			 CLASS(4) VMS "  - {name: a, partition: [vdi, vdi]}\n");
 }
@@ -210,7 +212,8 @@ END_TEST
 START_TEST(case_47_partition_none)
 {
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 4\nvm a off c:0.vdi@41/3 c:hand@41/2", CLASS(4) VMS "  - {name: a, partition: none}\n");
+	struct run run = run_plan("gpu 41 8 4\nvm a off c:0.vdi@41/3 c:hand@41/2",
+				  CLASS(4) VMS "  - {name: a, partition: none}\n");
 
 	ck_assert_str_eq(gp_str_text(&run.digest), "detach a 41/3");
 	ck_assert_int_eq(run.plan->stages[0].chains[0].steps[0].disruption, GP_DISRUPTS_VM_DEVICE);
@@ -241,7 +244,8 @@ END_TEST
 
 START_TEST(case_50_a_deleted_stanza_while_it_runs)
 {
-	expect(50, "gpu 41 8 4\nvm a run b:0.vdi@41/3", CLASS(4) POLICY("disruption: restart"), "detach a 41/3; wait: a");
+	expect(50, "gpu 41 8 4\nvm a run b:0.vdi@41/3", CLASS(4) POLICY("disruption: restart"),
+	       "detach a 41/3; wait: a");
 	/* Once that is done, what is plugged is all that is left of it. */
 	expect(38, "gpu 41 8 4\nvm a run l:0.vdi@41/3", CLASS(4), "; wait: a");
 }
@@ -253,7 +257,8 @@ START_TEST(case_51_listed_but_not_defined_here)
 	struct run run = run_plan("gpu 41 8 4\nvm a-2 off", CLASS(4) VMS "  - {names: ['a-[1-3]'], partition: vdi}\n");
 
 	ck_assert_str_eq(gp_str_text(&run.digest), "attach a-2 41/0");
-	ck_assert_str_eq(diag_of(run.plan, "vm-undefined")->error.message, "2 VMs are not defined on this host: a-1 … a-3");
+	ck_assert_str_eq(diag_of(run.plan, "vm-undefined")->error.message,
+			 "2 VMs are not defined on this host: a-1 … a-3");
 	ck_assert_uint_eq(run.plan->assignment_count, 3);
 	ck_assert(!run.plan->assignments[0].defined);
 	ck_assert(run.plan->assignments[1].placed);
@@ -262,8 +267,8 @@ END_TEST
 
 START_TEST(case_52_a_place_that_a_running_vm_is_giving_up)
 {
-	const char *want = "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 1}\n" VMS VM(b)
-		"  - {name: a, partition: none}\n";
+	const char *want = "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 1}\n" VMS VM(
+		b) "  - {name: a, partition: none}\n";
 
 	expect(52, "gpu 41 8 1\nvm a run b:0.vdi@41/0\nvm b off", want, "detach a 41/0; wait: a a");
 	expect(52, "gpu 41 8 1\nvm a run l:0.vdi@41/0\nvm b off", want, "; wait: a a");
@@ -271,11 +276,12 @@ START_TEST(case_52_a_place_that_a_running_vm_is_giving_up)
 	/* A VM that no file lists any more is never stopped: b waits for it, too. */
 	expect(52, "gpu 41 8 1\nvm a run b:0.vdi@41/0\nvm b off",
 	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 1}\n" VMS VM(b)
-	       POLICY("disruption: restart"), "detach a 41/0; wait: a a");
+		       POLICY("disruption: restart"),
+	       "detach a 41/0; wait: a a");
 	/* With restart, a is stopped first, and b has its place when both are done. */
 	expect(30, "gpu 41 8 1\nvm a run b:0.vdi@41/0\nvm b off",
-	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 1}\n" VMS VM(b)
-	       "  - {name: a, partition: none, disruption: restart}\n",
+	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, partitions: 1}\n" VMS VM(
+		       b) "  - {name: a, partition: none, disruption: restart}\n",
 	       "mark a, stop a, detach a 41/0, attach b 41/0, start a, unmark a");
 }
 END_TEST
@@ -290,7 +296,8 @@ START_TEST(case_53_no_partition_fits)
 	ck_assert_ptr_nonnull(diag);
 	ck_assert_int_eq(diag->error.kind, GP_E_INPUT);
 	ck_assert_uint_eq(diag->error.mark.line, 5);
-	ck_assert_msg(strstr(diag->error.message, "none of the 8 of class vdi fits") != NULL, "%s", diag->error.message);
+	ck_assert_msg(strstr(diag->error.message, "none of the 8 of class vdi fits") != NULL, "%s",
+		      diag->error.message);
 	ck_assert_str_eq(diag->error.remedy, "partitions: 1 or 2 or 3 or 4 in class vdi");
 	ck_assert_uint_eq(diag->other.line, 3);
 }
@@ -299,8 +306,9 @@ END_TEST
 START_TEST(case_54_too_few_partitions)
 {
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 4\nvm a-1 off\nvm a-2 off c:0.vdi@41/1\nvm a-3 off\nvm a-4 off\nvm a-5 off\nvm a-6 off",
-				  CLASS(4) VMS "  - {names: ['a-[1-6]'], partition: vdi}\n");
+	struct run run = run_plan(
+		"gpu 41 8 4\nvm a-1 off\nvm a-2 off c:0.vdi@41/1\nvm a-3 off\nvm a-4 off\nvm a-5 off\nvm a-6 off",
+		CLASS(4) VMS "  - {names: ['a-[1-6]'], partition: vdi}\n");
 	const struct gp_diag *diag = diag_of(run.plan, "no-partition");
 
 	ck_assert_ptr_nonnull(diag);
@@ -324,7 +332,8 @@ END_TEST
 
 START_TEST(case_56_two_definitions_name_one_partition)
 {
-	/* libvirt does not mind while both are off. The one that is listed first keeps it, unless the other runs with it. */
+	/* libvirt does not mind while both are off. The one that is listed first keeps it, unless the other runs with
+	 * it. */
 	expect(35, "gpu 41 8 4\nvm a off c:0.vdi@41/2\nvm b off c:0.vdi@41/2", CLASS(4) VMS VM(a) VM(b),
 	       "detach b 41/2, attach b 41/0");
 	expect(35, "gpu 41 8 4\nvm a off c:0.vdi@41/2\nvm b run b:0.vdi@41/2", CLASS(4) VMS VM(a) VM(b),
@@ -341,7 +350,8 @@ END_TEST
 
 START_TEST(case_58_a_transient_vm)
 {
-	expect_fault("gpu 41 8 4\nvm a run transient", CLASS(4) VMS VM(a), "transient", GP_E_REFUSED, "it is transient");
+	expect_fault("gpu 41 8 4\nvm a run transient", CLASS(4) VMS VM(a), "transient", GP_E_REFUSED,
+		     "it is transient");
 }
 END_TEST
 
@@ -356,8 +366,9 @@ START_TEST(case_60_one_domain_listed_twice)
 {
 	/* "a" is also 61000000-0000-0000-0000-000000000000 in a scene. */
 	GP_CLEANUP(run_clear)
-	struct run run = run_plan("gpu 41 8 4\nvm a off",
-				  CLASS(4) VMS VM(a) "  - {name: 61000000-0000-0000-0000-000000000000, partition: vdi}\n");
+	struct run run =
+		run_plan("gpu 41 8 4\nvm a off",
+			 CLASS(4) VMS VM(a) "  - {name: 61000000-0000-0000-0000-000000000000, partition: vdi}\n");
 	const struct gp_diag *diag = diag_of(run.plan, "vm-twice");
 
 	ck_assert_ptr_nonnull(diag);
@@ -375,8 +386,8 @@ END_TEST
 
 START_TEST(case_62_the_definition_of_a_bystander_cannot_be_read)
 {
-	expect_fault("gpu 41 8 4\nvm a off\nvm x off unreadable", CLASS(4) VMS VM(a), "domain-unreadable", GP_E_UNAVAILABLE,
-		     "domain x cannot be read");
+	expect_fault("gpu 41 8 4\nvm a off\nvm x off unreadable", CLASS(4) VMS VM(a), "domain-unreadable",
+		     GP_E_UNAVAILABLE, "domain x cannot be read");
 	expect(0, "gpu 41 8 4\nvm a off c:0.vdi@41/1\nvm x off unreadable", CLASS(4) VMS VM(a), "");
 }
 END_TEST
@@ -402,7 +413,8 @@ START_TEST(case_65_taken_out_of_the_definition_by_hand)
 {
 	expect(65, "gpu 41 8 4\nvm a run l:0.vdi@41/3", CLASS(4) VMS VM(a), "attach a 41/3");
 	/* Or changed there: what is plugged fits, so the definition follows it and nobody is disturbed. */
-	expect(65, "gpu 41 8 4\nvm a run c:0.vdi@41/0 l:0.vdi@41/2", CLASS(4) VMS VM(a), "detach a 41/0, attach a 41/2");
+	expect(65, "gpu 41 8 4\nvm a run c:0.vdi@41/0 l:0.vdi@41/2", CLASS(4) VMS VM(a),
+	       "detach a 41/0, attach a 41/2");
 }
 END_TEST
 
@@ -428,7 +440,8 @@ END_TEST
 START_TEST(case_68_two_vms_change_places)
 {
 	const char *want = TWO_CLASSES VMS "  - {name: a, partition: big}\n  - {name: b, partition: small}\n";
-	const char *one = "gpu 41 8 2\ngpu 42 8 8\nvm a off c:0.small@42/0\nvm b off c:0.big@41/0\nvm x off c:hand@41/1";
+	const char *one =
+		"gpu 41 8 2\ngpu 42 8 8\nvm a off c:0.small@42/0\nvm b off c:0.big@41/0\nvm x off c:hand@41/1";
 
 	expect(35, one, want, "detach a 42/0, detach b 41/0, attach a 41/0, attach b 42/0");
 	expect_converges(one, want);

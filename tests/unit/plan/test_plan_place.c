@@ -12,7 +12,8 @@ struct table {
 	size_t askers, slots;
 	bool allowed[MOST][MOST];
 	struct gp_cost cost[MOST][MOST];
-	size_t kept[MOST];
+	size_t kept[MOST], kind[MOST];
+	uint64_t preference[MOST];
 };
 
 static uint32_t next_random(uint32_t *state)
@@ -29,11 +30,16 @@ static bool cost_of(const void *context, size_t asker, size_t slot, struct gp_co
 	return table->allowed[asker][slot];
 }
 
-static size_t kept_by(const void *context, size_t asker) { return ((const struct table *)context)->kept[asker]; }
+static size_t kept_by(const void *context, size_t asker)
+{
+	return ((const struct table *)context)->kept[asker];
+}
 
 static struct gp_placement_result place(const struct table *table, struct gp_arena *arena)
 {
-	return gp_place(&(struct gp_place_problem){table->askers, table->slots, cost_of, kept_by, table}, arena);
+	return gp_place(&(struct gp_place_problem){table->askers, table->slots, cost_of, kept_by, table, table->kind,
+						   table->preference},
+			arena);
 }
 
 /* ---- trying everything ---- */
@@ -41,19 +47,22 @@ static struct gp_placement_result place(const struct table *table, struct gp_are
 struct best {
 	size_t served;
 	struct gp_cost cost;
+	uint64_t preference;
 	bool any;
 };
 
 static void try_all(const struct table *table, size_t asker, bool *taken, size_t served, struct gp_cost cost,
-		    struct best *best)
+		    uint64_t preference, struct best *best)
 {
 	if (asker == table->askers) {
+		int order = best->any ? gp_cost_compare(&cost, &best->cost) : -1;
+
 		if (!best->any || served > best->served ||
-		    (served == best->served && gp_cost_compare(&cost, &best->cost) < 0))
-			*best = (struct best){served, cost, true};
+		    (served == best->served && (order < 0 || (order == 0 && preference < best->preference))))
+			*best = (struct best){served, cost, preference, true};
 		return;
 	}
-	try_all(table, asker + 1, taken, served, cost, best);
+	try_all(table, asker + 1, taken, served, cost, preference, best);
 	for (size_t j = 0; j < table->slots; j++) {
 		struct gp_cost with = cost;
 
@@ -62,21 +71,24 @@ static void try_all(const struct table *table, size_t asker, bool *taken, size_t
 		for (size_t w = 0; w < GP_COST_WORDS; w++)
 			with.word[w] += table->cost[asker][j].word[w];
 		taken[j] = true;
-		try_all(table, asker + 1, taken, served + 1, with, best);
+		try_all(table, asker + 1, taken, served + 1, with, preference + table->preference[j], best);
 		taken[j] = false;
 	}
 }
 
-static struct gp_cost total_of(const struct table *table, const struct gp_placement_result *result, size_t *served)
+static struct gp_cost total_of(const struct table *table, const struct gp_placement_result *result, size_t *served,
+			       uint64_t *preference)
 {
 	struct gp_cost sum = {{0}};
 
 	*served = 0;
+	*preference = 0;
 	for (size_t i = 0; i < table->askers; i++) {
 		if (result->slot_of[i] == GP_PLACE_NONE)
 			continue;
 		ck_assert(table->allowed[i][result->slot_of[i]]);
 		++*served;
+		*preference += table->preference[result->slot_of[i]];
 		for (size_t w = 0; w < GP_COST_WORDS; w++)
 			sum.word[w] += table->cost[i][result->slot_of[i]].word[w];
 		for (size_t other = 0; other < i; other++)
@@ -85,32 +97,49 @@ static struct gp_cost total_of(const struct table *table, const struct gp_placem
 	return sum;
 }
 
+/* Cheaper than any other slot, or none. */
+static size_t strictly_cheapest(const struct table *table, size_t asker)
+{
+	size_t best = GP_PLACE_NONE;
+	bool tie = false;
+
+	for (size_t j = 0; j < table->slots; j++) {
+		if (!table->allowed[asker][j])
+			continue;
+		int order =
+			best == GP_PLACE_NONE ? -1 : gp_cost_compare(&table->cost[asker][j], &table->cost[asker][best]);
+
+		tie = order == 0 || (tie && order > 0);
+		best = order < 0 ? j : best;
+	}
+	return tie ? GP_PLACE_NONE : best;
+}
+
+static void draw_row(struct table *table, size_t asker, uint32_t density, uint32_t *state)
+{
+	for (size_t j = 0; j < table->slots; j++) {
+		table->allowed[asker][j] = next_random(state) % 4 < density;
+		for (size_t w = 0; w < GP_COST_WORDS; w++)
+			table->cost[asker][j].word[w] = next_random(state) % 8 == 0 ? next_random(state) % 3 : 0;
+	}
+}
+
 static struct table draw(uint32_t *state)
 {
 	struct table table = {.askers = 1 + next_random(state) % MOST, .slots = 1 + next_random(state) % MOST};
 	uint32_t density = 1 + next_random(state) % 4;
 
+	for (size_t j = 0; j < table.slots; j++)
+		table.preference[j] = next_random(state) % 5;
 	for (size_t i = 0; i < table.askers; i++) {
-		table.kept[i] = GP_PLACE_NONE;
-		for (size_t j = 0; j < table.slots; j++) {
-			table.allowed[i][j] = next_random(state) % 4 < density;
-			for (size_t w = 0; w < GP_COST_WORDS; w++)
-				table.cost[i][j].word[w] = next_random(state) % 3;
+		table.kind[i] = i;
+		draw_row(&table, i, density, state);
+		if (i > 0 && next_random(state) % 2) { /* like one before it */
+			table.kind[i] = table.kind[next_random(state) % i];
+			memcpy(table.allowed[i], table.allowed[table.kind[i]], sizeof(table.allowed[i]));
+			memcpy(table.cost[i], table.cost[table.kind[i]], sizeof(table.cost[i]));
 		}
-		/* Sometimes it begins with its cheapest slot, as one that it has. */
-		for (size_t j = 0; next_random(state) % 2 && j < table.slots; j++) {
-			if (table.allowed[i][j] &&
-			    (table.kept[i] == GP_PLACE_NONE ||
-			     gp_cost_compare(&table.cost[i][j], &table.cost[i][table.kept[i]]) < 0))
-				table.kept[i] = j;
-		}
-	}
-	/* What is drawn must be the cheapest of all, as the interface asks. */
-	for (size_t i = 0; i < table.askers; i++) {
-		for (size_t j = 0; table.kept[i] != GP_PLACE_NONE && j < table.slots; j++) {
-			if (table.allowed[i][j] && gp_cost_compare(&table.cost[i][j], &table.cost[i][table.kept[i]]) < 0)
-				table.kept[i] = GP_PLACE_NONE;
-		}
+		table.kept[i] = next_random(state) % 2 ? strictly_cheapest(&table, i) : GP_PLACE_NONE;
 	}
 	return table;
 }
@@ -127,13 +156,16 @@ START_TEST(as_good_as_trying_everything)
 		bool taken[MOST] = {false};
 		struct best best = {0};
 		size_t served;
-		struct gp_cost cost = total_of(&table, &result, &served);
+		uint64_t preference;
+		struct gp_cost cost = total_of(&table, &result, &served, &preference);
 
-		try_all(&table, 0, taken, 0, (struct gp_cost){{0}}, &best);
+		try_all(&table, 0, taken, 0, (struct gp_cost){{0}}, 0, &best);
 		ck_assert_uint_eq(served, best.served);
 		/* When not all can be served, who is served is decided by order, not by cost. */
-		if (served == table.askers)
+		if (served == table.askers) {
 			ck_assert_int_eq(gp_cost_compare(&cost, &best.cost), 0);
+			ck_assert_uint_eq(preference, best.preference);
+		}
 		ck_assert_uint_eq(result.shortage_count, table.askers - served);
 		shortages += result.shortage_count;
 		gp_arena_free(arena);

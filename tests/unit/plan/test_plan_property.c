@@ -21,7 +21,10 @@ static uint32_t next_random(uint32_t *state)
 	return *state >> 8;
 }
 
-static uint32_t pick(uint32_t *state, uint32_t below) { return next_random(state) % below; }
+static uint32_t pick(uint32_t *state, uint32_t below)
+{
+	return next_random(state) % below;
+}
 
 /* ---- drawing ---- */
 
@@ -56,8 +59,7 @@ static void draw_vm(uint32_t *state, char name, bool *taken, struct drawn *drawn
 
 	gp_str_printf(&drawn->want, "  - {name: %c, partition: %s, disruption: %s%s%s}\n", name,
 		      none ? "none" : partitions[pick(state, COUNT_OF(partitions))], policies[pick(state, 2)],
-		      adopt && !none ? ", adopt: true" : "",
-		      pick(state, 4) == 0 ? ", power: running" : "");
+		      adopt && !none ? ", adopt: true" : "", pick(state, 4) == 0 ? ", power: running" : "");
 }
 
 static struct drawn draw(uint32_t *state)
@@ -144,15 +146,19 @@ static bool may_have(const struct brute *brute, size_t asker, const struct seat 
 		    !gp_bound_fits(&want->requests[0].bounds[r], &seat->offers[r], r, NULL))
 			return false;
 	}
-	/* Its own definition has it, as ours or to be adopted: then it may go on having it. */
+	/* What it has by hand it may have only if that is adopted; what others have by hand, only if it runs with it.
+	 */
 	const struct gp_domain *own = brute->domains[asker];
 
-	if (names_seat(own->config, own->config_count, seat, false) &&
-	    (want->adopt || !names_seat(own->config, own->config_count, seat, true)))
+	if (!want->adopt && names_seat(own->config, own->config_count, seat, true))
+		return false;
+	if (names_seat(own->live, own->live_count, seat, false))
 		return true;
 	for (size_t d = 0; d < brute->run->observed->domain_count; d++) {
 		const struct gp_domain *domain = &brute->run->observed->domains[d];
 
+		if (domain == own)
+			continue;
 		if (names_seat(domain->config, domain->config_count, seat, true))
 			return false;
 		if (!want_of(brute->run, domain) && names_seat(domain->live, domain->live_count, seat, true))
@@ -211,7 +217,8 @@ static size_t disturbed_by(const struct run *run)
 
 	for (size_t i = 0; i < run->plan->assignment_count; i++) {
 		const struct gp_assignment *assignment = &run->plan->assignments[i];
-		const struct gp_domain *domain = gp_observed_domain(run->observed, &run->desired->vms[assignment->want]);
+		const struct gp_domain *domain =
+			gp_observed_domain(run->observed, &run->desired->vms[assignment->want]);
 		struct seat seat = {.index = assignment->vf.index};
 
 		if (!assignment->placed || !domain || domain->state == GP_DOMAIN_OFF)

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* drivers/base/bus.c and drivers/pci/pci-driver.c, done to a directory: see sim_bus.h. */
+#include "host/sim_bus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/sim_kernel.h"
+#include "host/sim_tree.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define NO_OVERRIDE  "(null)"
+
+enum { MODE_READ_WRITE = 0644, MODE_WRITE = 0200 };
+
+/* ---- devices, by the name of their directory ---- */
+
+bool gp_bus_has(int root, const char *addr)
+{
+	return gp_tree_exists(root, GP_BUS_DEVICES "/%s", addr);
+}
+
+char *gp_bus_driver(int root, const char *addr)
+{
+	char *driver = gp_tree_link_name(root, GP_BUS_DEVICES "/%s/driver", addr);
+	return driver == NULL ? gp_xstrdup("") : driver;
+}
+
+char *gp_bus_group(int root, const char *addr)
+{
+	char *group = gp_tree_link_name(root, GP_BUS_DEVICES "/%s/iommu_group", addr);
+	return group == NULL ? gp_xstrdup("") : group;
+}
+
+/* Of the two functions of a family: the PF's silicon, be `addr` the PF or one of its VFs. */
+static int family_of(int root, const char *addr, struct gp_sim_device *out, bool *is_vf)
+{
+	gp_autofree char *physfn = gp_tree_link_name(root, GP_BUS_DEVICES "/%s/physfn", addr);
+	struct gp_pci_addr pf;
+	*is_vf = physfn != NULL;
+	if (gp_pci_addr_parse(physfn == NULL ? addr : physfn, &pf) < 0)
+		return -1;
+	return gp_sim_device_load(root, pf, out);
+}
+
+/* How a link in a device's directory, or in a driver's, names the device: drivers and groups lie one level deeper. */
+static char *device_target(const struct gp_sim_device *device, const char *addr)
+{
+	char bus[GP_SIM_WORD_SIZE];
+	return gp_xasprintf("../../../../%s/%s", gp_sim_bus_path(device, bus) + strlen("sys/"), addr);
+}
+
+/* Is anybody's descriptor of its group open? */
+bool gp_bus_is_held(int root, const char *addr)
+{
+	gp_autofree char *driver = gp_bus_driver(root, addr);
+	gp_autofree char *group = gp_bus_group(root, addr);
+	struct gp_names pids = {0};
+	if (!gp_streq(driver, GP_BUS_VFIO) || group[0] == '\0')
+		return false;
+	gp_tree_names(root, &pids, ".sim/open/%s", group);
+	bool held = pids.count > 0;
+	gp_names_clear(&pids);
+	return held;
+}
+
+bool gp_kernel_device_exists(int root, struct gp_pci_addr addr)
+{
+	char name[GP_PCI_ADDR_SIZE];
+	return gp_bus_has(root, gp_pci_addr_format(addr, name));
+}
+
+bool gp_kernel_device_held(int root, struct gp_pci_addr addr)
+{
+	char name[GP_PCI_ADDR_SIZE];
+	return gp_bus_is_held(root, gp_pci_addr_format(addr, name));
+}
+
+char *gp_kernel_device_driver(int root, struct gp_pci_addr addr)
+{
+	char name[GP_PCI_ADDR_SIZE];
+	return gp_bus_driver(root, gp_pci_addr_format(addr, name));
+}
+
+int gp_kernel_vf_owner(int root, struct gp_pci_addr addr, struct gp_pci_addr *pf)
+{
+	struct gp_names names = {0};
+	int result = -1;
+	gp_tree_names(root, &names, ".sim/devices");
+	for (size_t i = 0; i < names.count && result < 0; i++) {
+		struct gp_sim_device device;
+		if (gp_pci_addr_parse(gp_names_at(&names, i), pf) < 0 || gp_sim_device_load(root, *pf, &device) < 0)
+			continue;
+		for (uint32_t vf = 0; vf < device.total_vfs && result < 0; vf++)
+			if (gp_pci_addr_compare(gp_sim_vf_addr(&device, vf), addr) == 0)
+				result = 0;
+	}
+	gp_names_clear(&names);
+	return result;
+}
+
+/* ---- IOMMU groups ---- */
+
+/* The lowest number that is free, as the kernel gives them out. */
+static int new_group(int root, unsigned *next, char name[GP_SIM_WORD_SIZE])
+{
+	gp_autoclose int groups = gp_open_inside(root, GP_BUS_GROUPS, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	if (groups < 0)
+		return -1;
+	for (;; (*next)++) {
+		snprintf(name, GP_SIM_WORD_SIZE, "%u", *next);
+		if (mkdirat(groups, name, 0755) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+}
+
+int gp_bus_join_group(int root, unsigned *next, const struct gp_sim_device *device, const char *addr)
+{
+	char group[GP_SIM_WORD_SIZE];
+	if (gp_tree_exists(root, GP_BUS_DEVICES "/%s/iommu_group", addr))
+		return 0;
+	gp_autofree char *target = device_target(device, addr);
+	if (new_group(root, next, group) < 0 || gp_tree_mkdir(root, GP_BUS_GROUPS "/%s/devices", group) < 0 ||
+	    gp_tree_write(root, MODE_READ_WRITE, "DMA-FQ\n", GP_BUS_GROUPS "/%s/type", group) < 0 ||
+	    gp_tree_link(root, target, GP_BUS_GROUPS "/%s/devices/%s", group, addr) < 0)
+		return -1;
+	gp_autofree char *link = gp_xasprintf("../../../kernel/iommu_groups/%s", group);
+	return gp_tree_link(root, link, GP_BUS_DEVICES "/%s/iommu_group", addr);
+}
+
+void gp_bus_leave_group(int root, const char *addr)
+{
+	gp_autofree char *group = gp_bus_group(root, addr);
+	if (group[0] == '\0')
+		return;
+	gp_tree_remove(root, "dev/vfio/%s", group);
+	gp_tree_remove(root, GP_BUS_GROUPS "/%s", group);
+}
+
+/* ---- drivers ---- */
+
+static char *override_of(int root, const char *addr)
+{
+	char *word = gp_tree_word(root, GP_BUS_DEVICES "/%s/driver_override", addr);
+	if (gp_streq(word, NO_OVERRIDE))
+		word[0] = '\0';
+	return word;
+}
+
+int gp_bus_set_override(int root, const char *addr, const char *driver)
+{
+	gp_autofree char *text = gp_xasprintf("%s\n", driver[0] == '\0' ? NO_OVERRIDE : driver);
+	return gp_tree_write(root, MODE_READ_WRITE, text, GP_BUS_DEVICES "/%s/driver_override", addr);
+}
+
+static bool driver_exists(int root, const char *driver)
+{
+	return driver[0] != '\0' && gp_tree_exists(root, GP_BUS_DRIVERS "/%s", driver);
+}
+
+/* Ids that were added to a driver by new_id: "8086 56c0" a line. */
+static bool has_new_id(int root, const char *driver, const struct gp_sim_device *device, bool is_vf)
+{
+	gp_autofree char *ids = gp_tree_word(root, ".sim/new_id/%s", driver);
+	gp_autofree char *id = gp_xasprintf("%04x %04x\n", device->vendor, is_vf ? device->vf_device : device->device);
+	gp_autofree char *lines = gp_xasprintf("%s\n", ids);
+	return strstr(lines, id) != NULL;
+}
+
+/* Would the bus offer this device to this driver? */
+bool gp_bus_matches(int root, const char *addr, const char *driver)
+{
+	gp_autofree char *override = override_of(root, addr);
+	struct gp_sim_device device;
+	bool is_vf;
+	if (override[0] != '\0')
+		return gp_streq(override, driver);
+	if (family_of(root, addr, &device, &is_vf) < 0)
+		return false;
+	return gp_streq(device.driver, driver) || has_new_id(root, driver, &device, is_vf);
+}
+
+/* With sriov_drivers_autoprobe off, a VF is probed only by the driver that its override names. */
+bool gp_bus_may_probe(int root, const char *addr)
+{
+	gp_autofree char *override = override_of(root, addr);
+	struct gp_sim_device device;
+	bool is_vf;
+	if (family_of(root, addr, &device, &is_vf) < 0)
+		return false;
+	return !is_vf || device.autoprobe || override[0] != '\0';
+}
+
+static int show_vfio_group(int root, const char *addr)
+{
+	gp_autofree char *group = gp_bus_group(root, addr);
+	return group[0] == '\0' ? 0 : gp_tree_write(root, MODE_READ_WRITE, "", "dev/vfio/%s", group);
+}
+
+int gp_bus_bind(int root, const char *addr, const char *driver)
+{
+	struct gp_sim_device device;
+	bool is_vf;
+	if (family_of(root, addr, &device, &is_vf) < 0)
+		return -ENODEV;
+	gp_autofree char *target = device_target(&device, addr);
+	gp_autofree char *link = gp_xasprintf("../../../bus/pci/drivers/%s", driver);
+	if (gp_tree_link(root, target, GP_BUS_DRIVERS "/%s/%s", driver, addr) < 0 ||
+	    gp_tree_link(root, link, GP_BUS_DEVICES "/%s/driver", addr) < 0)
+		return -errno;
+	if (gp_streq(driver, GP_BUS_VFIO) && show_vfio_group(root, addr) < 0)
+		return -errno;
+	return is_vf || gp_sim_show_driver(root, &device, driver) == 0 ? 0 : -errno;
+}
+
+/* Leaves the device without a driver, whoever holds it. */
+void gp_bus_unbind(int root, const char *addr)
+{
+	gp_autofree char *driver = gp_bus_driver(root, addr);
+	gp_autofree char *group = gp_bus_group(root, addr);
+	struct gp_sim_device device;
+	bool is_vf;
+	if (driver[0] == '\0')
+		return;
+	gp_tree_remove(root, GP_BUS_DEVICES "/%s/driver", addr);
+	gp_tree_remove(root, GP_BUS_DRIVERS "/%s/%s", driver, addr);
+	if (gp_streq(driver, GP_BUS_VFIO) && group[0] != '\0')
+		gp_tree_remove(root, "dev/vfio/%s", group);
+	if (family_of(root, addr, &device, &is_vf) == 0 && !is_vf)
+		gp_sim_show_driver(root, &device, "");
+}
+
+/* Offers a device without a driver to those that match. */
+int gp_bus_probe(int root, const char *addr)
+{
+	gp_autofree char *bound = gp_bus_driver(root, addr);
+	gp_autofree char *override = override_of(root, addr);
+	if (bound[0] != '\0' || !gp_bus_may_probe(root, addr))
+		return 0;
+	if (override[0] != '\0')
+		return driver_exists(root, override) ? gp_bus_bind(root, addr, override) : 0;
+
+	struct gp_names drivers = {0};
+	int result = 0;
+	gp_tree_names(root, &drivers, GP_BUS_DRIVERS);
+	for (size_t i = 0; i < drivers.count; i++)
+		if (gp_bus_matches(root, addr, gp_names_at(&drivers, i))) {
+			result = gp_bus_bind(root, addr, gp_names_at(&drivers, i));
+			break;
+		}
+	gp_names_clear(&drivers);
+	return result;
+}
+
+int gp_bus_load_driver(int root, const char *driver)
+{
+	static const char *const files[] = {"bind", "unbind", "new_id", "remove_id"};
+	if (driver[0] == '\0' || driver_exists(root, driver))
+		return 0;
+	if (gp_tree_mkdir(root, GP_BUS_DRIVERS "/%s", driver) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (gp_tree_write(root, MODE_WRITE, "", GP_BUS_DRIVERS "/%s/%s", driver, files[i]) < 0)
+			return -1;
+	return 0;
+}
