@@ -17,6 +17,8 @@ esac
 
 contrib/packages.sh build test
 mkdir -p build
+# Simulated machines are thousands of small files: keep them in memory where that can be had.
+[ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 jobs=$(nproc)
 failed=0
 
@@ -54,8 +56,8 @@ echo "== line coverage by room (aim: above 90 % in intent, plan, run)"
 tests/coverage.sh build/coverage
 
 build clang -DCMAKE_C_COMPILER=clang -DGP_SANITIZE=ON
-run clang -LE 'static'
+run clang
 
 build gcc -DCMAKE_C_COMPILER=gcc -DGP_SANITIZE=ON
-run gcc
+run gcc -LE static # the text is the same whatever compiles it; clang-tidy reads clang's command lines
 exit $failed

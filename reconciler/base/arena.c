@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -15,9 +17,9 @@
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(GP_ARENA_ONE_BY_ONE)
-enum { FIRST_CHUNK = 0, LARGEST_CHUNK = 0 };
+enum { FIRST_CHUNK = 0, LARGEST_CHUNK = 0, POPULATED_CHUNK = 1 };
 #else
-enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 1024 * 1024 };
+enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 256 * 1024, POPULATED_CHUNK = 128 * 1024 };
 #endif
 
 struct chunk {
@@ -74,9 +76,21 @@ static void *alloc_apart(struct gp_arena *arena, size_t size)
 	return chunk->bytes;
 }
 
+/* All pages at once: with a page fault each, a fifth of the time of reading a large file went there. It is advice, which
+ * an older kernel does not know. */
+static void populate(struct chunk *chunk)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t before = -(uintptr_t)chunk & (page - 1); /* bytes to the first whole page */
+	size_t whole = sizeof(*chunk) + chunk->size - before;
+	(void)madvise((char *)chunk + before, whole & ~(page - 1), MADV_POPULATE_WRITE);
+}
+
 static void start_chunk(struct gp_arena *arena)
 {
 	struct chunk *chunk = new_chunk(arena->next_chunk);
+	if (chunk->size >= POPULATED_CHUNK)
+		populate(chunk);
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
 	if (arena->next_chunk != LARGEST_CHUNK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/diag.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -325,12 +326,34 @@ static void add_other(struct gp_str *out, const struct gp_diag *diag, bool colou
 	add_excerpt(out, diag->other, 1, paint);
 }
 
+static bool is_part_of_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
+/*
+ * Does the message name what it is about? "domain web-01" does not have to stand before "web-01 gets no partition", nor
+ * "0000:41:00.0 sriov_numvfs" before "GPU 0000:41:00.0: …".
+ */
+static bool says_subject(const struct gp_error *error)
+{
+	const char *subject = error->subject, *message = error->message;
+	bool domain = gp_starts_with(subject, "domain ");
+	gp_autofree char *name = domain ? gp_xstrdup(subject + strlen("domain "))
+					: gp_xasprintf("%.*s", (int)strcspn(subject, " "), subject);
+	const char *at = message != NULL && name[0] != '\0' ? strstr(message, name) : NULL;
+	for (; at != NULL; at = strstr(at + 1, name))
+		if ((at == message || !is_part_of_word(at[-1])) && !is_part_of_word(at[strlen(name)]))
+			return true;
+	return false;
+}
+
 void gp_diag_render(const struct gp_diag *diag, struct gp_str *out, bool colour)
 {
 	const struct gp_error *error = &diag->error;
 	struct palette paint = palette_for(diag->severity, colour);
 	add_heading(out, error->mark, severity_name(diag->severity), paint);
-	if (error->subject != NULL) {
+	if (error->subject != NULL && !says_subject(error)) {
 		gp_str_add_shown(out, error->subject);
 		gp_str_add(out, ": ");
 	}

@@ -45,12 +45,11 @@ static void still(void *context, const struct gp_step *step, uint64_t elapsed_ms
 	struct progress *progress = context;
 
 	if (isatty(STDERR_FILENO)) {
-		fprintf(stderr, "\r\033[K      step %u: %s, %llus", step->id, detail,
-			(unsigned long long)elapsed_ms / 1000);
+		fprintf(stderr, "\r\033[K      step %u: %s", step->id, detail);
 		fflush(stderr);
 		progress->live_line = true;
 	} else if (elapsed_ms / 1000 % 10 == 0) { /* a log wants no line a second */
-		fprintf(stderr, "      step %u: %s, %llus\n", step->id, detail, (unsigned long long)elapsed_ms / 1000);
+		fprintf(stderr, "      step %u: %s\n", step->id, detail);
 	}
 }
 

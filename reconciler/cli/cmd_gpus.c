@@ -46,7 +46,7 @@ static void add_amount(const struct gp_offer *offer, enum gp_resource resource, 
 /* The first partition speaks for all: a back-end that cuts unequal sizes shows them by `vms` and --json. */
 static void add_each(const struct gp_gpu *gpu, struct gp_str *out)
 {
-	if (gpu->partition_count == 0) {
+	if (gpu->partition_count == 0 || gpu->named_only) { /* a NIC has none of the four */
 		gp_str_add_char(out, '-');
 		return;
 	}
@@ -151,25 +151,46 @@ static void trait_text(const struct trait *trait, const struct gp_gpu *gpu, stru
 	trait->add(gpu, out);
 }
 
+/* One value of a trait, and who has it. */
+struct variant {
+	struct gp_str text;
+	size_t first, votes;
+};
+
+static struct variant *find_variant(struct variant *variants, size_t count, const struct gp_str *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(gp_str_text(&variants[i].text), gp_str_text(text)) == 0)
+			return &variants[i];
+	return NULL;
+}
+
 /* The member whose value most members share; the first of them on a tie. */
 static size_t most_common(const struct trait *trait, const struct members *members)
 {
-	size_t best = 0, best_votes = 0;
+	struct variant *variants = gp_xcalloc(members->count, sizeof(*variants));
+	size_t variant_count = 0, best = 0;
 
 	for (size_t i = 0; i < members->count; i++) {
-		GP_CLEANUP(gp_str_clear) struct gp_str mine = {0}, other = {0};
-		size_t votes = 0;
+		GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+		struct variant *variant;
 
-		trait_text(trait, members->gpus[i], &mine);
-		for (size_t j = 0; j < members->count; j++) {
-			trait_text(trait, members->gpus[j], &other);
-			votes += strcmp(gp_str_text(&mine), gp_str_text(&other)) == 0;
+		trait->add(members->gpus[i], &text);
+		variant = find_variant(variants, variant_count, &text);
+		if (!variant) {
+			variant = &variants[variant_count++];
+			variant->first = i;
+			gp_str_add(&variant->text, gp_str_text(&text));
 		}
-		if (votes > best_votes) {
-			best = i;
-			best_votes = votes;
-		}
+		variant->votes++;
 	}
+	for (size_t i = 1; i < variant_count; i++)
+		if (variants[i].votes > variants[best].votes)
+			best = i;
+	best = variants[best].first;
+	for (size_t i = 0; i < variant_count; i++)
+		gp_str_clear(&variants[i].text);
+	free(variants);
 	return best;
 }
 

@@ -26,6 +26,7 @@ static int sim_reboot(struct gp_cli *cli, struct gp_error *err)
 	if (gp_sim_reboot(cli->args[1], &diags, err) < 0)
 		return -1;
 	gp_print_diags(cli, &diags);
+	puts("Rebooted: all that a kernel forgets is gone, VFs first of all.");
 	return GP_EXIT_OK;
 }
 

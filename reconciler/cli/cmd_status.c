@@ -30,62 +30,138 @@ static int exit_code_of(enum standing standing, const struct gp_plan *plan)
 	}
 }
 
-/* Waits, marks and power follow from a difference; they are none themselves. */
-static bool is_difference(const struct gp_step *step)
+/* One thing that is not as asked. */
+struct difference {
+	const char *object, *field, *actual, *desired;
+	const char *words; /* NULL: field, actual and desired say it */
+	struct gp_mark mark;
+};
+
+static bool is_write_of(const struct gp_step *a, const struct gp_step *b)
 {
-	return step->kind != GP_STEP_WAIT && step->kind != GP_STEP_MARK && step->kind != GP_STEP_OBSERVE_AGAIN;
+	return a->kind == GP_STEP_WRITE && b->kind == GP_STEP_WRITE && gp_streq(a->device, b->device) &&
+	       gp_streq(a->attribute, b->attribute);
 }
 
-static void add_difference(const struct gp_step *step, struct gp_str *out)
+/* A count is changed by two writes: the first tells what is, the last what is wanted. NULL: not the first. */
+static const struct gp_step *last_write(const struct gp_chain *chain, size_t first)
 {
-	gp_str_printf(out, "  %s: %s", step->device, step->what);
-	if (step->before && step->after)
-		gp_str_printf(out, ": is %s, wanted %s", step->before, step->after);
-	if (step->reason.mark.source) {
+	const struct gp_step *last = &chain->steps[first];
+
+	for (size_t i = 0; i < chain->step_count; i++) {
+		if (!is_write_of(&chain->steps[i], last))
+			continue;
+		if (i < first)
+			return NULL;
+		last = &chain->steps[i];
+	}
+	return last;
+}
+
+/* Stopped and started again, or a mark beside that: it follows from another difference. */
+static bool is_part_of_power(const struct gp_chain *chain, const struct gp_step *step)
+{
+	for (size_t i = 0; i < chain->step_count; i++) {
+		const struct gp_step *other = &chain->steps[i];
+
+		if (other != step && (other->kind == GP_STEP_STOP || other->kind == GP_STEP_START) &&
+		    gp_streq(other->device, step->device))
+			return true;
+	}
+	return false;
+}
+
+/* Waits, marks and restarts follow from a difference; they are none themselves. */
+static bool is_difference(const struct gp_chain *chain, size_t index, struct difference *out)
+{
+	const struct gp_step *step = &chain->steps[index], *last = step;
+
+	*out = (struct difference){.object = step->device, .actual = step->before, .mark = step->reason.mark};
+	switch (step->kind) {
+	case GP_STEP_WAIT:
+	case GP_STEP_OBSERVE_AGAIN:
+		return false;
+	case GP_STEP_MARK:
+		out->field = gp_step_kind_name(step->kind);
+		out->words = step->what;
+		return !is_part_of_power(chain, step);
+	case GP_STEP_STOP:
+	case GP_STEP_START:
+		out->field = "power";
+		out->desired = step->after;
+		return !is_part_of_power(chain, step);
+	case GP_STEP_WRITE:
+		last = last_write(chain, index);
+		out->field = step->attribute;
+		out->desired = last ? last->after : NULL;
+		return last != NULL;
+	default:
+		out->field = gp_step_kind_name(step->kind);
+		out->desired = step->after;
+		out->words = step->what;
+		return true;
+	}
+}
+
+static void add_difference(const struct difference *difference, struct gp_str *out)
+{
+	gp_str_printf(out, "  %s: ", difference->object ? difference->object : "host");
+	if (difference->words)
+		gp_str_add(out, difference->words);
+	else
+		gp_str_printf(out, "%s is %s, wanted %s", difference->field,
+			      difference->actual ? difference->actual : "unknown",
+			      difference->desired ? difference->desired : "none");
+	if (difference->mark.source) {
 		gp_str_add(out, "  (");
-		gp_mark_format(step->reason.mark, out);
+		gp_mark_format(difference->mark, out);
 		gp_str_add_char(out, ')');
 	}
 	gp_str_add_char(out, '\n');
 }
 
-static void each_difference(const struct gp_plan *plan, void (*visit)(const struct gp_step *, void *), void *context)
+static void each_difference(const struct gp_plan *plan, void (*visit)(const struct difference *, void *), void *context)
 {
+	struct difference difference;
+
 	for (size_t s = 0; s < plan->stage_count; s++)
 		for (size_t c = 0; c < plan->stages[s].chain_count; c++) {
 			const struct gp_chain *chain = &plan->stages[s].chains[c];
 
 			for (size_t i = 0; i < chain->step_count; i++)
-				if (is_difference(&chain->steps[i]))
-					visit(&chain->steps[i], context);
+				if (is_difference(chain, i, &difference))
+					visit(&difference, context);
 		}
 }
 
-static void visit_text(const struct gp_step *step, void *context)
+static void visit_text(const struct difference *difference, void *context)
 {
-	add_difference(step, context);
+	add_difference(difference, context);
 }
 
-static void visit_json(const struct gp_step *step, void *context)
+static struct json_object *text_or_null(const char *text)
+{
+	return text ? json_object_new_string(text) : NULL;
+}
+
+static void visit_json(const struct difference *difference, void *context)
 {
 	struct json_object *item = json_object_new_object();
 
-	json_object_object_add(item, "object", step->device ? json_object_new_string(step->device) : NULL);
-	json_object_object_add(item, "field",
-			       step->attribute ? json_object_new_string(step->attribute)
-					       : json_object_new_string(gp_step_kind_name(step->kind)));
-	json_object_object_add(item, "actual", step->before ? json_object_new_string(step->before) : NULL);
-	json_object_object_add(item, "desired", step->after ? json_object_new_string(step->after) : NULL);
-	json_object_object_add(item, "asked_by", gp_mark_to_json(step->reason.mark));
+	json_object_object_add(item, "object", text_or_null(difference->object));
+	json_object_object_add(item, "field", text_or_null(difference->field));
+	json_object_object_add(item, "actual", text_or_null(difference->actual));
+	json_object_object_add(item, "desired", text_or_null(difference->desired));
+	json_object_object_add(item, "asked_by", gp_mark_to_json(difference->mark));
 	json_object_array_add(context, item);
 }
 
 static void render_text(const struct gp_plan *plan, const struct gp_desired *desired, enum standing standing,
-			struct gp_str *out)
+			struct gp_render_options options, struct gp_str *out)
 {
 	static const char *const headlines[] = {
 		[IN_SYNC] = "In sync: the host is as the files ask",
-		[WAITING] = "Waiting: the rest is done when VMs are off",
+		[WAITING] = "Waiting: the rest cannot be done now",
 		[DRIFTED] = "Drifted: 'gpupart apply' would act now",
 		[DEGRADED] = "Degraded: what the files ask cannot be done on this host as it stands",
 	};
@@ -94,8 +170,7 @@ static void render_text(const struct gp_plan *plan, const struct gp_desired *des
 		      desired->class_count == 1 ? "class" : "classes", desired->vm_count,
 		      desired->vm_count == 1 ? "VM" : "VMs");
 	each_difference(plan, visit_text, out);
-	for (size_t i = 0; i < plan->waiting_count; i++)
-		gp_str_printf(out, "  waits for %s: %s\n", plan->waiting[i].for_domain, plan->waiting[i].what);
+	gp_plan_render_waiting(plan, options, out);
 }
 
 static struct json_object *to_json(const struct gp_plan *plan, enum standing standing)
@@ -108,8 +183,8 @@ static struct json_object *to_json(const struct gp_plan *plan, enum standing sta
 	for (size_t i = 0; i < plan->waiting_count; i++) {
 		struct json_object *item = json_object_new_object();
 
-		json_object_object_add(item, "what", json_object_new_string(plan->waiting[i].what));
-		json_object_object_add(item, "for_domain", json_object_new_string(plan->waiting[i].for_domain));
+		json_object_object_add(item, "what", text_or_null(plan->waiting[i].what));
+		json_object_object_add(item, "for_domain", text_or_null(plan->waiting[i].for_domain));
 		json_object_array_add(waiting, item);
 	}
 	json_object_object_add(root, "format_version", json_object_new_string("1.0"));
@@ -138,7 +213,7 @@ int gp_cmd_status(struct gp_cli *cli)
 	if (cli->json) {
 		gp_print_json(to_json(session.plan, standing));
 	} else {
-		render_text(session.plan, session.desired, standing, &text);
+		render_text(session.plan, session.desired, standing, gp_cli_render_options(cli, false), &text);
 		gp_print(&text);
 		gp_print_diags(cli, &session.plan->diags);
 	}

@@ -28,13 +28,31 @@ static struct row *add_row(struct gp_arena *arena, struct rows *rows)
 	return gp_arena_push(arena, rows->items, rows->count);
 }
 
-static const struct gp_want_vm *want_of(const struct gp_desired *desired, const struct gp_observed *observed,
-					const struct gp_domain *domain)
+/* What the files ask for each domain, in the order of the domains; NULL: nothing. */
+static const struct gp_want_vm **wants_by_domain(struct gp_arena *arena, const struct gp_session *session)
 {
-	for (size_t i = 0; i < desired->vm_count; i++)
-		if (gp_observed_domain(observed, &desired->vms[i]) == domain)
-			return &desired->vms[i];
-	return NULL;
+	const struct gp_observed *observed = session->observed;
+	const struct gp_want_vm **wants = gp_arena_array_of(arena, const struct gp_want_vm *, observed->domain_count);
+
+	for (size_t i = session->desired->vm_count; i > 0; i--) {
+		const struct gp_want_vm *want = &session->desired->vms[i - 1];
+		const struct gp_domain *domain = gp_observed_domain(observed, want);
+
+		if (domain)
+			wants[domain - observed->domains] = want; /* the first one wins */
+	}
+	return wants;
+}
+
+/* The request of `want` that a hostdev serves, by its alias; NULL: none. */
+static const struct gp_request *request_of(const struct gp_want_vm *want, const struct gp_hostdev *hostdev,
+					   const char **class_name)
+{
+	uint32_t request;
+
+	if (gp_alias_parse(hostdev->alias, &request, class_name) != 0 || !want || request >= want->request_count)
+		return NULL;
+	return &want->requests[request];
 }
 
 static bool plugged_now(const struct gp_domain *domain, const struct gp_hostdev *hostdev)
@@ -46,45 +64,77 @@ static bool plugged_now(const struct gp_domain *domain, const struct gp_hostdev 
 	return false;
 }
 
-static const char *note_of(const struct gp_domain *domain, const struct gp_hostdev *hostdev, const struct gp_gpu *gpu)
+static bool is_in_definition(const struct gp_domain *domain, const struct gp_hostdev *live)
+{
+	for (size_t i = 0; i < domain->config_count; i++)
+		if (domain->config[i].type == live->type &&
+		    gp_pci_addr_compare(domain->config[i].source, live->source) == 0)
+			return true;
+	return false;
+}
+
+static bool is_to_be_adopted(const struct gp_want_vm *want, const struct gp_hostdev *hostdev)
+{
+	return want && want->adopt && !want->release && hostdev->resolved && !hostdev->ours;
+}
+
+static const char *note_of(const struct gp_domain *domain, const struct gp_hostdev *hostdev, const struct gp_gpu *gpu,
+			   const struct gp_want_vm *want)
 {
 	if (!gp_gpu_partition(gpu, hostdev->vf))
 		return "the VF does not exist now";
 	if (!hostdev->ours)
-		return "hand-made: shown, never changed";
+		return is_to_be_adopted(want, hostdev) ? "hand-made, to be adopted" : "hand-made: shown, never changed";
 	if (domain->state != GP_DOMAIN_OFF && !plugged_now(domain, hostdev))
 		return "from its next start";
 	return "";
 }
 
 static void add_domain_rows(struct gp_arena *arena, const struct gp_session *session, const struct gp_domain *domain,
-			    struct rows *rows)
+			    const struct gp_want_vm *want, struct rows *rows)
 {
-	const struct gp_want_vm *want = want_of(session->desired, session->observed, domain);
-
 	for (size_t i = 0; i < domain->config_count; i++) {
 		const struct gp_hostdev *hostdev = &domain->config[i];
 
 		if (!hostdev->resolved)
 			continue; /* not a VF of a GPU that we see */
 		struct row *row = add_row(arena, rows);
-		uint32_t request;
 
 		row->name = domain->name;
 		row->domain = domain;
 		row->hostdev = hostdev;
 		row->gpu = &session->observed->gpus[hostdev->gpu];
-		row->note = note_of(domain, hostdev, row->gpu);
-		if (gp_alias_parse(hostdev->alias, &request, &row->class_name) == 0 && want &&
-		    request < want->request_count)
-			row->request = &want->requests[request];
+		row->note = note_of(domain, hostdev, row->gpu, want);
+		row->request = request_of(want, hostdev, &row->class_name);
 	}
 }
 
-static bool has_row(const struct rows *rows, const char *name, const struct gp_request *request)
+/* What it runs with, and its definition does not have any more. */
+static void add_live_rows(struct gp_arena *arena, const struct gp_session *session, const struct gp_domain *domain,
+			  struct rows *rows)
 {
-	for (size_t i = 0; i < rows->count; i++)
-		if (rows->items[i].request == request && strcmp(rows->items[i].name, name) == 0)
+	for (size_t i = 0; domain->persistent && i < domain->live_count; i++) {
+		const struct gp_hostdev *hostdev = &domain->live[i];
+
+		if (!hostdev->resolved || is_in_definition(domain, hostdev))
+			continue;
+		struct row *row = add_row(arena, rows);
+
+		row->name = domain->name;
+		row->domain = domain;
+		row->hostdev = hostdev;
+		row->gpu = &session->observed->gpus[hostdev->gpu];
+		row->note = "until it is off";
+		request_of(NULL, hostdev, &row->class_name);
+	}
+}
+
+static bool is_there(const struct gp_domain *domain, const struct gp_want_vm *want, const struct gp_request *request)
+{
+	const char *class_name;
+
+	for (size_t i = 0; domain && i < domain->config_count; i++)
+		if (domain->config[i].resolved && request_of(want, &domain->config[i], &class_name) == request)
 			return true;
 	return false;
 }
@@ -92,25 +142,28 @@ static bool has_row(const struct rows *rows, const char *name, const struct gp_r
 /* What is asked and not there yet. */
 static void add_missing_rows(struct gp_arena *arena, const struct gp_session *session, struct rows *rows)
 {
-	size_t found = rows->count;
-
 	for (size_t i = 0; i < session->desired->vm_count; i++) {
 		const struct gp_want_vm *want = &session->desired->vms[i];
 		const struct gp_domain *domain = gp_observed_domain(session->observed, want);
-		const char *name = domain ? domain->name : want->name;
-		struct rows known = {rows->items, found};
 
+		size_t adopted = 0;
+
+		for (size_t h = 0; domain && h < domain->config_count; h++)
+			adopted += is_to_be_adopted(want, &domain->config[h]);
 		for (size_t r = 0; r < want->request_count; r++) {
-			if (has_row(&known, name, &want->requests[r]))
+			if (is_there(domain, want, &want->requests[r]))
 				continue;
+			if (adopted > 0) {
+				adopted--; /* it has a row already */
+				continue;
+			}
 			struct row *row = add_row(arena, rows);
 
-			row->name = name;
+			row->name = domain ? domain->name : want->name;
 			row->domain = domain;
 			row->request = &want->requests[r];
 			row->class_name = want->requests[r].classes[0];
 			row->note = domain ? "asked, not there yet" : "not defined on this host";
-			known.items = rows->items;
 		}
 	}
 }
@@ -215,9 +268,10 @@ static struct json_object *row_to_json(const struct row *row)
 	json_object_object_add(item, "class", text_or_null(row->class_name));
 	json_object_object_add(item, "ours", json_object_new_boolean(row->hostdev && row->hostdev->ours));
 	json_object_object_add(item, "partition",
-			       row->gpu ? json_object_new_string(gp_vf_ref_format(
-						  (struct gp_vf_ref){row->gpu->addr, row->hostdev->vf}, vf))
-					: NULL);
+			       row->gpu && row->hostdev
+				       ? json_object_new_string(gp_vf_ref_format(
+						 (struct gp_vf_ref){row->gpu->addr, row->hostdev->vf}, vf))
+				       : NULL);
 	json_object_object_add(item, "address",
 			       row->hostdev ? json_object_new_string(gp_pci_addr_format(row->hostdev->source, addr))
 					    : NULL);
@@ -273,8 +327,12 @@ int gp_cmd_vms(struct gp_cli *cli)
 		gp_fail(&err, GP_E_UNAVAILABLE, "VMs cannot be listed: %s", session.observed->domains_state.why);
 		return gp_print_error(cli, &err);
 	}
-	for (size_t i = 0; i < session.observed->domain_count; i++)
-		add_domain_rows(arena, &session, &session.observed->domains[i], &rows);
+	const struct gp_want_vm **wants = wants_by_domain(arena, &session);
+
+	for (size_t i = 0; i < session.observed->domain_count; i++) {
+		add_domain_rows(arena, &session, &session.observed->domains[i], wants[i], &rows);
+		add_live_rows(arena, &session, &session.observed->domains[i], &rows);
+	}
 	add_missing_rows(arena, &session, &rows);
 	if (cli->json) {
 		gp_print_json(to_json(&rows));

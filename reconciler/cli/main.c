@@ -269,7 +269,7 @@ static void catch_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct gp_cli cli = {.lock_wait_ms = 600 * 1000};
+	struct gp_cli cli = {.lock_wait_ms = 600000}; /* ten minutes */
 
 	setlocale(LC_CTYPE, "");
 	cli.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;

@@ -43,6 +43,8 @@ void gp_print_diags(const struct gp_cli *cli, const struct gp_diags *diags)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
 
+	/* What was said before on stdout comes before it on a terminal, too. */
+	fflush(stdout);
 	gp_diags_render(diags, &text, cli->colour_err);
 	fwrite(gp_str_text(&text), 1, text.length, stderr);
 }
@@ -134,6 +136,7 @@ static size_t width_of(const char *text)
 void gp_table_render(const struct gp_table *table, struct gp_str *out)
 {
 	gp_autofree size_t *widths = gp_xcalloc(table->columns, sizeof(*widths));
+	size_t pending = 0;
 
 	for (size_t i = 0; i < table->cell_count; i++) {
 		size_t width = width_of(table->cells[i]);
@@ -144,10 +147,15 @@ void gp_table_render(const struct gp_table *table, struct gp_str *out)
 	for (size_t i = 0; i < table->cell_count; i++) {
 		size_t column = i % table->columns;
 
+		/* Blanks go before a cell, so that none stand at the end of a line. */
+		if (table->cells[i][0] != '\0')
+			gp_str_add_repeated(out, ' ', pending);
 		gp_str_add(out, table->cells[i]);
-		if (column + 1 == table->columns)
+		pending = table->cells[i][0] != '\0' ? 0 : pending;
+		pending += widths[column] - width_of(table->cells[i]) + 2;
+		if (column + 1 == table->columns) {
 			gp_str_add_char(out, '\n');
-		else
-			gp_str_add_repeated(out, ' ', widths[column] - width_of(table->cells[i]) + 2);
+			pending = 0;
+		}
 	}
 }

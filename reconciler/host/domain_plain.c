@@ -65,6 +65,25 @@ static bool is_plain(char c)
 	return (c >= ' ' && c < 0x7f) || c == '\n' || c == '\t';
 }
 
+/* No document holds a NUL, so it stands for the end. */
+static char peek(const struct reader *reader)
+{
+	return reader->at < reader->end ? *reader->at : '\0';
+}
+
+static bool skip_char(struct reader *reader, char c)
+{
+	if (peek(reader) != c)
+		return false;
+	reader->at++;
+	return true;
+}
+
+static bool at_end_tag(const struct reader *reader)
+{
+	return reader->end - reader->at > 1 && reader->at[0] == '<' && reader->at[1] == '/';
+}
+
 static bool at_text(const struct reader *reader, const char *text)
 {
 	size_t length = strlen(text);
@@ -109,7 +128,7 @@ static bool is_name_char(char c)
 
 static bool read_bare_name(struct reader *reader)
 {
-	if (reader->at == reader->end || !is_name_start(*reader->at))
+	if (!is_name_start(peek(reader)))
 		return false;
 	while (reader->at < reader->end && is_name_char(*reader->at))
 		reader->at++;
@@ -121,7 +140,7 @@ static bool read_name(struct reader *reader, struct span *name, bool *prefixed)
 	const char *begin = reader->at;
 	if (!read_bare_name(reader))
 		return false;
-	*prefixed = skip_text(reader, ":");
+	*prefixed = skip_char(reader, ':');
 	if (*prefixed && !read_bare_name(reader))
 		return false;
 	*name = (struct span){begin, (size_t)(reader->at - begin)};
@@ -131,7 +150,7 @@ static bool read_name(struct reader *reader, struct span *name, bool *prefixed)
 /* A tab or a line break in a value would become a blank. */
 static bool read_value(struct reader *reader, struct span *value)
 {
-	char quote = reader->at < reader->end ? *reader->at : '\0';
+	char quote = peek(reader);
 	if (quote != '\'' && quote != '"')
 		return false;
 	const char *begin = ++reader->at;
@@ -153,7 +172,7 @@ static bool read_attribute(struct reader *reader, struct tag *tag)
 {
 	struct attribute attribute;
 	bool prefixed;
-	if (tag->count == ATTRIBUTES_MAX || !read_name(reader, &attribute.name, &prefixed) || !skip_text(reader, "=") ||
+	if (tag->count == ATTRIBUTES_MAX || !read_name(reader, &attribute.name, &prefixed) || !skip_char(reader, '=') ||
 	    !read_value(reader, &attribute.value))
 		return false;
 	for (unsigned i = 0; i < tag->count; i++)
@@ -182,16 +201,15 @@ static bool read_start_tag(struct reader *reader, struct tag *tag)
 {
 	tag->count = 0;
 	tag->empty = tag->declares = false;
-	if (!skip_text(reader, "<") || !read_name(reader, &tag->name, &tag->prefixed))
+	if (!skip_char(reader, '<') || !read_name(reader, &tag->name, &tag->prefixed))
 		return false;
 	for (;;) {
 		bool blank = skip_blanks(reader);
-		if (skip_text(reader, ">"))
+		tag->empty = skip_char(reader, '/');
+		if (skip_char(reader, '>'))
 			break;
-		if (skip_text(reader, "/>")) {
-			tag->empty = true;
-			break;
-		}
+		if (tag->empty)
+			return false;
 		if (!blank || !read_attribute(reader, tag))
 			return false;
 	}
@@ -203,7 +221,7 @@ static bool read_end_tag(struct reader *reader, struct tag *tag)
 	if (!skip_text(reader, "</") || !read_name(reader, &tag->name, &tag->prefixed))
 		return false;
 	skip_blanks(reader);
-	return skip_text(reader, ">");
+	return skip_char(reader, '>');
 }
 
 static const struct span *attribute_of(const struct tag *tag, const char *name)
@@ -238,15 +256,18 @@ static bool skip_to_tag(struct reader *reader, bool *text)
 {
 	*text = false;
 	for (;;) {
-		for (; reader->at < reader->end && *reader->at != '<'; reader->at++) {
-			if (!is_plain(*reader->at) || *reader->at == '&' || *reader->at == '>')
+		skip_blanks(reader);
+		char c = peek(reader);
+		if (c != '<') {
+			if (!is_plain(c) || c == '&' || c == '>')
 				return false;
-			*text = *text || !is_blank(*reader->at);
-		}
-		if (!at_text(reader, "<!--"))
-			return reader->at < reader->end;
-		if (!skip_comment(reader))
+			*text = true;
+			reader->at++;
+		} else if (!at_text(reader, "<!--")) {
+			return true;
+		} else if (!skip_comment(reader)) {
 			return false;
+		}
 	}
 }
 
@@ -256,7 +277,7 @@ static enum token next(struct reader *reader, struct tag *tag)
 {
 	if (!skip_to_tag(reader, &tag->after_text))
 		return TOKEN_STRANGE;
-	if (at_text(reader, "</"))
+	if (at_end_tag(reader))
 		return read_end_tag(reader, tag) ? TOKEN_END : TOKEN_STRANGE;
 	return read_start_tag(reader, tag) ? TOKEN_START : TOKEN_STRANGE;
 }
@@ -296,7 +317,7 @@ static const char *read_text(struct reader *reader, const struct tag *tag)
 	while (reader->at < reader->end && is_plain(*reader->at) && strchr("<&>", *reader->at) == NULL)
 		reader->at++;
 	size_t length = (size_t)(reader->at - begin);
-	if (tag->prefixed || tag->empty || length == 0 || !at_text(reader, "</") || next(reader, &end) != TOKEN_END ||
+	if (tag->prefixed || tag->empty || length == 0 || !at_end_tag(reader) || next(reader, &end) != TOKEN_END ||
 	    !same(end.name, tag->name))
 		return NULL;
 	return gp_arena_strndup(reader->arena, begin, length);

@@ -29,8 +29,11 @@ static const struct {
 };
 enum { MANAGER_COUNT = sizeof(managers) / sizeof(managers[0]) };
 
-#define MARK_ELEMENT   "state"
+/* <state to_start='yes'><place alias='…' type='pci' source='0000:41:00.1' managed='yes'>guest side, escaped</place> …
+ */
+#define STATE_ELEMENT  "state"
 #define MARK_ATTRIBUTE "to_start"
+#define PLACE_ELEMENT  "place"
 
 /* ---- small words on libxml2 ---- */
 
@@ -104,9 +107,9 @@ static bool is_ours(const xmlNode *node)
 
 struct gp_domain_reader {
 	xmlParserCtxt *parser; /* NULL: not needed so far */
-	unsigned kept;    /* open elements that are in the tree */
-	unsigned skipped; /* open elements that are not: inside the first of them nothing is kept */
-	unsigned wrapper; /* 1 when <domain> is inside <domstatus> */
+	unsigned kept;         /* open elements that are in the tree */
+	unsigned skipped;      /* open elements that are not: inside the first of them nothing is kept */
+	unsigned wrapper;      /* 1 when <domain> is inside <domstatus> */
 	bool doctype;
 };
 
@@ -209,7 +212,13 @@ static bool is_blank(const xmlChar *text, int length)
 	return at == length;
 }
 
-/* Text matters in <name> and <uuid>, and below a device unless it is indentation; nowhere else. */
+/* Text comes in pieces: one of a <place> may be blank and belong to it all the same. */
+static bool is_place(const xmlNode *node)
+{
+	return is_ours(node->parent) && gp_streq(c_text(node->name), PLACE_ELEMENT);
+}
+
+/* Text matters in <name> and <uuid>, in our notes, and below a device unless it is indentation; nowhere else. */
 static void on_text(void *context, const xmlChar *text, int length)
 {
 	const struct gp_domain_reader *reader = reader_of(context);
@@ -218,7 +227,9 @@ static void on_text(void *context, const xmlChar *text, int length)
 	if (is_broken(reader) || reader->skipped > 0 || level < 2)
 		return;
 	const char *name = c_text(reader->parser->node->name);
-	if (level > 2 ? !is_blank(text, length) : gp_streq(name, "name") || gp_streq(name, "uuid"))
+	bool wanted = level > 2 ? is_place(reader->parser->node) || !is_blank(text, length)
+				: gp_streq(name, "name") || gp_streq(name, "uuid");
+	if (wanted)
 		xmlSAX2Characters(context, text, length);
 }
 
@@ -336,6 +347,23 @@ static xmlNode *domain_of(xmlDoc *doc, struct gp_error *err)
 		return child_element(root, "domain");
 	gp_fail(err, GP_E_CORRUPT, "domain XML holds no <domain>");
 	return NULL;
+}
+
+/* An editor keeps every element; only the DOCTYPE rule is the reader's. */
+static xmlDoc *read_whole(const char *xml, size_t size, struct gp_error *err)
+{
+	struct gp_domain_reader whole = {0};
+	whole.parser = new_parser(&whole, err);
+	if (whole.parser == NULL)
+		return NULL;
+	xmlDoc *doc = read_document(&whole, xml, size, err);
+	xmlFreeParserCtxt(whole.parser);
+	return doc;
+}
+
+static bool is_blank_text(const xmlNode *node)
+{
+	return node != NULL && xmlIsBlankNode(node) == 1;
 }
 
 /* ---- the fast path ---- */
@@ -534,15 +562,83 @@ static int read_identity(const xmlNode *domain, struct gp_arena *arena, struct g
 	return 0;
 }
 
-static void read_metadata(const xmlNode *metadata, struct gp_domain_xml *out)
+static int fail_place(const xmlNode *place, const char *what, struct gp_error *err)
+{
+	gp_fail(err, GP_E_CORRUPT, "domain XML, line %ld: our note of an unfinished exchange has %s",
+		xmlGetLineNo(place), what);
+	return gp_error_remedy(err,
+			       "remove the note by hand: virsh metadata NAME " GP_METADATA_URI " --config --remove");
+}
+
+/* The guest side is XML within XML: it is taken only if it is what we could have written. */
+static const char *read_kept_guest_side(const char *text, struct gp_arena *arena)
+{
+	if (strlen(text) > GP_PLACE_GUEST_MAX)
+		return NULL;
+	gp_autofree char *wrapped = gp_xasprintf("<hostdev>%s</hostdev>", text);
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(wrapped, strlen(wrapped), NULL);
+	const xmlNode *hostdev = doc == NULL ? NULL : xmlDocGetRootElement(doc);
+	if (hostdev == NULL || hostdev->next != NULL)
+		return NULL;
+	for (const xmlNode *child = hostdev->children; child != NULL; child = child->next)
+		if (!is_guest_side(child) && !is_blank_text(child))
+			return NULL;
+	return read_guest_side(hostdev, arena);
+}
+
+static int read_place_source(const xmlNode *node, struct gp_hostdev *place)
+{
+	gp_autoxml *source = xmlGetNoNsProp(node, xml_text("source"));
+	place->type = attribute_is(node, "type", "mdev") ? GP_HOSTDEV_MDEV : GP_HOSTDEV_PCI;
+	if (source == NULL)
+		return -1;
+	return place->type == GP_HOSTDEV_PCI ? gp_pci_addr_parse(c_text(source), &place->source)
+					     : gp_uuid_parse(c_text(source), &place->mdev);
+}
+
+static int read_place(const xmlNode *node, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	struct gp_hostdev place = {.managed = attribute_is(node, "managed", "yes"), .ours = true};
+	gp_autoxml *guest = xmlNodeGetContent(node);
+	uint32_t request;
+	const char *class_name;
+
+	place.alias = attribute_dup(node, "alias", arena);
+	if (place.alias == NULL || gp_alias_parse(place.alias, &request, &class_name) < 0)
+		return fail_place(node, "no alias of ours", err);
+	if (read_place_source(node, &place) < 0)
+		return fail_place(node, "no valid source", err);
+	place.guest_xml = read_kept_guest_side(guest == NULL ? "" : c_text(guest), arena);
+	if (place.guest_xml == NULL)
+		return fail_place(node, "a guest side that is none", err);
+	if (out->place_count == GP_PLACES_MAX)
+		return fail_place(node, "too many neighbours", err);
+	*gp_arena_push(arena, out->places, out->place_count) = place;
+	return 0;
+}
+
+/* Elements that a later version may add are passed over. */
+static int read_notes(const xmlNode *ours, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
+{
+	out->to_start = attribute_is(ours, MARK_ATTRIBUTE, "yes");
+	for (const xmlNode *child = ours->children; child != NULL; child = child->next)
+		if (child->type == XML_ELEMENT_NODE && gp_streq(c_text(child->name), PLACE_ELEMENT) &&
+		    read_place(child, arena, out, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_metadata(const xmlNode *metadata, struct gp_arena *arena, struct gp_domain_xml *out,
+			 struct gp_error *err)
 {
 	for (const xmlNode *child = metadata == NULL ? NULL : metadata->children; child != NULL; child = child->next) {
 		const char *manager = manager_of_uri(namespace_of(child));
 		if (manager != NULL)
 			out->external = manager;
-		else if (is_ours(child))
-			out->to_start = attribute_is(child, MARK_ATTRIBUTE, "yes");
+		else if (is_ours(child) && read_notes(child, arena, out, err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 static int read_devices(const xmlNode *devices, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)
@@ -570,7 +666,8 @@ static int read_domain(xmlDoc *doc, struct gp_arena *arena, struct gp_domain_xml
 	if (domain == NULL || read_identity(domain, arena, out, err) < 0)
 		return -1;
 	read_status(domain, arena, out);
-	read_metadata(child_element(domain, "metadata"), out);
+	if (read_metadata(child_element(domain, "metadata"), arena, out, err) < 0)
+		return -1;
 	return read_devices(child_element(domain, "devices"), arena, out, err);
 }
 
@@ -639,24 +736,94 @@ void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out)
 	gp_str_add(out, "</hostdev>");
 }
 
-const char *gp_domain_xml_mark(bool to_start)
+/* ---- our notes ---- */
+
+/* In text, only these two matter; and "]]>" may not stand there. */
+static void add_escaped_text(struct gp_str *out, const char *text)
 {
-	return to_start ? "<" MARK_ELEMENT " " MARK_ATTRIBUTE "='yes'/>" : NULL;
+	for (; *text != '\0'; text++)
+		if (*text == '&' || *text == '<' || *text == '>')
+			gp_str_add(out, *text == '&' ? "&amp;" : *text == '<' ? "&lt;" : "&gt;");
+		else
+			gp_str_add_char(out, *text);
+}
+
+static void add_place(const struct gp_hostdev *place, const char *prefix, struct gp_str *out)
+{
+	char pci[GP_PCI_ADDR_SIZE], uuid[GP_UUID_SIZE];
+	bool is_mdev = place->type == GP_HOSTDEV_MDEV;
+
+	gp_str_printf(out, "<%s" PLACE_ELEMENT " alias='", prefix);
+	add_escaped(out, place->alias);
+	gp_str_printf(out, "' type='%s' source='%s' managed='%s'>", is_mdev ? "mdev" : "pci",
+		      is_mdev ? gp_uuid_format(place->mdev, uuid) : gp_pci_addr_format(place->source, pci),
+		      place->managed ? "yes" : "no");
+	add_escaped_text(out, place->guest_xml == NULL ? "" : place->guest_xml);
+	gp_str_printf(out, "</%s" PLACE_ELEMENT ">", prefix);
+}
+
+/* prefix: "" or with its colon; declaration: what binds it. */
+static bool add_notes(const struct gp_domain_notes *notes, const char *prefix, const char *declaration,
+		      struct gp_str *out)
+{
+	if (!notes->to_start && notes->place_count == 0)
+		return false;
+	gp_str_printf(out, "<%s" STATE_ELEMENT "%s%s>", prefix, declaration,
+		      notes->to_start ? " " MARK_ATTRIBUTE "='yes'" : "");
+	for (size_t i = 0; i < notes->place_count; i++)
+		add_place(&notes->places[i], prefix, out);
+	gp_str_printf(out, "</%s" STATE_ELEMENT ">", prefix);
+	return true;
+}
+
+bool gp_domain_xml_notes(const struct gp_domain_notes *notes, struct gp_str *out)
+{
+	return add_notes(notes, "", "", out);
+}
+
+struct gp_domain_notes gp_domain_notes_without(const struct gp_domain_xml *xml, const char *alias,
+					       struct gp_arena *arena)
+{
+	struct gp_hostdev *places = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < xml->place_count; i++)
+		if (!gp_streq(xml->places[i].alias, alias))
+			*gp_arena_push(arena, places, count) = xml->places[i];
+	return (struct gp_domain_notes){xml->to_start, places, count};
+}
+
+struct gp_domain_notes gp_domain_notes_with(const struct gp_domain_xml *xml, const struct gp_hostdev *place,
+					    struct gp_arena *arena)
+{
+	struct gp_hostdev *places = NULL;
+	size_t count = 0;
+	bool found = false;
+
+	for (size_t i = 0; i < xml->place_count; i++) {
+		bool same = gp_streq(xml->places[i].alias, place->alias);
+		*gp_arena_push(arena, places, count) = same ? *place : xml->places[i];
+		found = found || same;
+	}
+	if (!found)
+		*gp_arena_push(arena, places, count) = *place;
+	return (struct gp_domain_notes){xml->to_start, places, count};
+}
+
+bool gp_domain_notes_hold(const struct gp_domain_xml *xml, const struct gp_domain_notes *notes)
+{
+	if (xml->to_start != notes->to_start || xml->place_count != notes->place_count)
+		return false;
+	for (size_t i = 0; i < xml->place_count; i++) {
+		const struct gp_hostdev *is = &xml->places[i], *wanted = &notes->places[i];
+		if (!gp_streq(is->alias, wanted->alias) || !gp_hostdev_same_source(is, wanted) ||
+		    is->managed != wanted->managed || !gp_streq(is->guest_xml, wanted->guest_xml))
+			return false;
+	}
+	return true;
 }
 
 /* ---- edits ---- */
-
-/* An editor keeps every element; only the DOCTYPE rule is the reader's. */
-static xmlDoc *read_whole(const char *xml, size_t size, struct gp_error *err)
-{
-	struct gp_domain_reader whole = {0};
-	whole.parser = new_parser(&whole, err);
-	if (whole.parser == NULL)
-		return NULL;
-	xmlDoc *doc = read_document(&whole, xml, size, err);
-	xmlFreeParserCtxt(whole.parser);
-	return doc;
-}
 
 static char *document_text(xmlDoc *doc)
 {
@@ -683,11 +850,6 @@ static void *must(void *node)
 static void append(xmlNode *parent, xmlNode *child)
 {
 	must(xmlAddChild(parent, child));
-}
-
-static bool is_blank_text(const xmlNode *node)
-{
-	return node != NULL && xmlIsBlankNode(node) == 1;
 }
 
 /* Children stand two blanks deeper than their parent, as libvirt writes them. */
@@ -790,7 +952,7 @@ static xmlNode *find_ours(const xmlNode *metadata)
 	return NULL;
 }
 
-char *gp_domain_xml_with_mark(const char *xml, size_t size, bool to_start, struct gp_error *err)
+char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_domain_notes *notes, struct gp_error *err)
 {
 	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
 	xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
@@ -800,10 +962,11 @@ char *gp_domain_xml_with_mark(const char *xml, size_t size, bool to_start, struc
 	xmlNode *old;
 	while ((old = find_ours(child_element(domain, "metadata"))) != NULL)
 		remove_indented(old);
-	if (to_start) {
-		xmlNode *ours = must(xmlNewNode(NULL, xml_text(MARK_ELEMENT)));
-		xmlSetNs(ours, must(xmlNewNs(ours, xml_text(GP_METADATA_URI), xml_text(GP_METADATA_PREFIX))));
-		must(xmlNewProp(ours, xml_text(MARK_ATTRIBUTE), xml_text("yes")));
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	if (add_notes(notes, GP_METADATA_PREFIX ":", " xmlns:" GP_METADATA_PREFIX "='" GP_METADATA_URI "'", &text)) {
+		xmlNode *ours = parse_element(gp_str_text(&text), err);
+		if (ours == NULL)
+			return NULL;
 		append_indented(child_made(domain, "metadata"), ours, 1);
 	}
 	return document_text(doc);

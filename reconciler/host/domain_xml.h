@@ -21,7 +21,9 @@ struct gp_domain_xml {
 	/* <hostdev> of type pci and mdev, in document order; and whatever else holds a PCI device (.elsewhere) */
 	struct gp_hostdev *hostdevs;
 	size_t hostdev_count;
-	bool to_start;        /* our metadata mark */
+	bool to_start;             /* our metadata mark */
+	struct gp_hostdev *places; /* and the exchanges that did not end: see gp_domain */
+	size_t place_count;
 	const char *external; /* the cluster manager whose element is in <metadata> ("oVirt"), or NULL */
 	/* Of <domstatus state='…' pid='…'>, which holds a running domain on disk; NULL and 0 without it */
 	const char *state;
@@ -47,9 +49,23 @@ int gp_domain_xml_parse(const char *xml, size_t size, struct gp_arena *arena, st
 /* <hostdev …> for attach and detach: source, managed, alias and the kept guest side. */
 void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out);
 
-/* Our one element in <metadata>, without prefix as virDomainSetMetadata wants it; NULL: the element is to be removed.
+/* What our one element in <metadata> says. */
+struct gp_domain_notes {
+	bool to_start;
+	const struct gp_hostdev *places; /* alias, type, source, managed, guest_xml */
+	size_t place_count;
+};
+enum { GP_PLACES_MAX = 64, GP_PLACE_GUEST_MAX = 64 * 1024 }; /* more, and bytes of guest_xml: GP_E_CORRUPT */
+
+/* That element, without prefix as virDomainSetMetadata wants it. False: there is nothing to say, it is to be removed.
  */
-const char *gp_domain_xml_mark(bool to_start);
+bool gp_domain_xml_notes(const struct gp_domain_notes *notes, struct gp_str *out);
+/* What a document says, with one place more (in the place of that of the same alias) or less. Lives in the arena. */
+struct gp_domain_notes gp_domain_notes_with(const struct gp_domain_xml *xml, const struct gp_hostdev *place,
+					    struct gp_arena *arena);
+struct gp_domain_notes gp_domain_notes_without(const struct gp_domain_xml *xml, const char *alias,
+					       struct gp_arena *arena);
+bool gp_domain_notes_hold(const struct gp_domain_xml *xml, const struct gp_domain_notes *notes);
 
 /*
  * Edits of a whole document, for the simulated machine and for a libvirt driver without attach. All that is not edited
@@ -59,7 +75,7 @@ char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_h
 /* Removes the <hostdev> with this source. *found (may be NULL) tells whether there was one. */
 char *gp_domain_xml_without_hostdev(const char *xml, size_t size, const struct gp_hostdev *remove, bool *found,
 				    struct gp_error *err);
-char *gp_domain_xml_with_mark(const char *xml, size_t size, bool to_start, struct gp_error *err);
+char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_domain_notes *notes, struct gp_error *err);
 /* Only what gp_domain_xml_parse reads, so that a plan can be replayed: no disks, no passwords, nobody else's metadata.
  */
 char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err);

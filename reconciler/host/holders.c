@@ -207,22 +207,55 @@ static void add_holder(struct scan *scan, struct gp_partition *partition, uint64
 	holder->name = name_of_process(scan, pid);
 }
 
+/* Groups before devices, then by number: a host may have thousands of VFs and of processes. */
+static int by_file(const void *a, const void *b)
+{
+	const struct opened *left = a, *right = b;
+	if (left->is_device != right->is_device)
+		return left->is_device ? 1 : -1;
+	if (left->number != right->number)
+		return left->number < right->number ? -1 : 1;
+	return left->pid < right->pid ? -1 : left->pid > right->pid;
+}
+
+/* The first that is not before this file. */
+static size_t find_opened(const struct scan *scan, bool is_device, uint32_t number)
+{
+	const struct opened wanted = {.is_device = is_device, .number = number};
+	size_t low = 0, high = scan->opened_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (by_file(&scan->opened[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void add_holders_of(struct scan *scan, struct gp_partition *partition, bool is_device, uint32_t number)
+{
+	for (size_t i = find_opened(scan, is_device, number); i < scan->opened_count; i++) {
+		if (scan->opened[i].is_device != is_device || scan->opened[i].number != number)
+			break;
+		add_holder(scan, partition, scan->opened[i].pid);
+	}
+}
+
+static bool any_device_opened(const struct scan *scan)
+{
+	return scan->opened_count > 0 && scan->opened[scan->opened_count - 1].is_device;
+}
+
 static void join_partition(struct scan *scan, struct gp_partition *partition)
 {
+	if (partition->iommu_group_known)
+		add_holders_of(scan, partition, false, partition->iommu_group);
 	struct vfio_device device = {0};
-	bool looked = false;
-	for (size_t i = 0; i < scan->opened_count; i++) {
-		const struct opened *opened = &scan->opened[i];
-		if (opened->is_device && !looked) {
-			device = find_vfio_device(scan->host, partition->addr);
-			looked = true;
-		}
-		bool holds = opened->is_device
-				     ? device.found && device.number == opened->number
-				     : partition->iommu_group_known && partition->iommu_group == opened->number;
-		if (holds)
-			add_holder(scan, partition, opened->pid);
-	}
+	if (any_device_opened(scan))
+		device = find_vfio_device(scan->host, partition->addr);
+	if (device.found)
+		add_holders_of(scan, partition, true, device.number);
 	/* Somebody holds a group, and this VF's is not known: it may be that one. */
 	if (scan->opened_count > 0 && !partition->iommu_group_known && gp_driver_is_vfio(partition->driver) &&
 	    scan->unknown_why == NULL)
@@ -251,6 +284,8 @@ void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu
 	}
 	struct scan scan = {.host = host, .arena = arena, .proc_fd = -1};
 	scan_processes(&scan);
+	if (scan.opened_count > 1)
+		qsort(scan.opened, scan.opened_count, sizeof(*scan.opened), by_file);
 	for (size_t i = 0; i < gpu_count && scan.opened_count > 0; i++) {
 		gp_pci_read_iommu_groups(host, &gpus[i]);
 		for (size_t j = 0; j < gpus[i].partition_count; j++)

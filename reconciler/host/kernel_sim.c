@@ -12,14 +12,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/num.h"
 #include "host/sim.h"
 #include "host/sim_bus.h"
@@ -31,7 +28,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-	MODE_READ = 0444,
 	MODE_READ_WRITE = 0644,
 	MODE_WRITE = 0200,
 	PAUSE_MS = 10,    /* between two looks at what is waited for */
@@ -66,7 +62,7 @@ static struct kernel kernel_of(int root)
 static void wait_ms(const struct kernel *kernel, uint64_t ms)
 {
 	if (!gp_sim_pause(kernel->root, kernel->boot, ms))
-		_exit(0);
+		_exit(1);
 }
 
 static void report(struct kernel *kernel, int result)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,48 @@ int gp_sim_reboot(const char *directory, struct gp_diags *diags, struct gp_error
 	gp_sim_faults_after_reboot(root);
 	autostart(root, diags);
 	return 0;
+}
+
+/* ---- waiting for what is under way ---- */
+
+/* Can the lock be had within the time? A file that is not there locks nobody out. */
+static bool is_free(int root, const char *path, uint64_t until)
+{
+	enum { LOOK_MS = 5 };
+	gp_autoclose int fd = gp_open_inside(root, path, O_RDWR, 0, GP_INSIDE_ROOT);
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (gp_clock_ms() >= until)
+			return false;
+		gp_sleep_ms(LOOK_MS);
+	}
+	return true;
+}
+
+static int wait_for_locks(int root, const char *directory, const char *pattern, uint64_t until, struct gp_error *err)
+{
+	struct gp_names names = {0};
+	int result = 0;
+	gp_tree_names(root, &names, "%s", directory);
+	for (size_t i = 0; i < names.count && result == 0; i++) {
+		const char *name = gp_names_at(&names, i);
+		gp_autofree char *path = gp_xasprintf("%s/%s", directory, name);
+		if (gp_glob_match(pattern, name, false) && !is_free(root, path, until))
+			result = gp_fail(err, GP_E_TIMEOUT, "a writer still holds %s", path);
+	}
+	gp_names_clear(&names);
+	return result;
+}
+
+int gp_sim_settle(const char *directory, uint64_t timeout_ms, struct gp_error *err)
+{
+	uint64_t until = gp_clock_ms() + timeout_ms;
+	gp_autoclose int root = gp_sim_open(directory, err);
+	if (root < 0)
+		return -1;
+	/* The helper's lock is taken before the kernel's, and outlives it. */
+	if (wait_for_locks(root, "run/gpupart", "pf-*.lock", until, err) < 0)
+		return -1;
+	return wait_for_locks(root, ".sim/locks", "*", until, err);
 }
 
 /* ---- what others do with VMs ---- */

@@ -46,6 +46,13 @@ int gp_sim_fault(const char *directory, const char *const *words, size_t count, 
  */
 int gp_kernel_sim_write(int root_fd, const char *path, const char *value);
 
+/*
+ * Waits until nothing is at work on the machine any more: no write of the pretend kernel, no helper of a gpupart that
+ * was killed. What comes after a kill can so be told from what was still under way. GP_E_TIMEOUT names what is still at
+ * work.
+ */
+int gp_sim_settle(const char *directory, uint64_t timeout_ms, struct gp_error *err);
+
 /* The root directory of a simulated machine, or -1 (GP_E_USAGE when it is none). */
 int gp_sim_open(const char *directory, struct gp_error *err);
 

@@ -120,10 +120,9 @@ static int write_at(int root, mode_t mode, const void *bytes, size_t size, const
 	gp_autoclose int parent = open_parent(root, path, &name);
 	if (parent < 0)
 		return -1;
-	if (write_file(parent, name, O_CREAT | O_EXCL, mode, bytes, size) == 0)
-		return 0;
-	if (errno != EEXIST || fstatat(parent, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
+	/* A new file, too, comes into sight whole: a reader must never find it empty. */
+	if (fstatat(parent, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? replace_file(root, parent, name, mode, bytes, size) : -1;
 	if (S_ISLNK(now.st_mode)) {
 		gp_autofree char *place = hidden_place(path);
 		return replace_file(root, root, place, mode, bytes, size);

@@ -29,6 +29,12 @@ struct gp_vmm_ops {
 		      struct gp_error *err);
 	/* Our element in the persistent <metadata>: "stopped by gpupart, to be started again". */
 	int (*set_mark)(struct gp_vmm *vmm, struct gp_uuid uuid, bool to_start, bool *changed, struct gp_error *err);
+	/* In the same element: what is taken out, under the alias of what is to come in its place (gp_domain.places).
+	 * One entry an alias; the mark and the other entries stay. */
+	int (*note_place)(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_hostdev *place, bool *changed,
+			  struct gp_error *err);
+	int (*forget_place)(struct gp_vmm *vmm, struct gp_uuid uuid, const char *alias, bool *changed,
+			    struct gp_error *err);
 	/* Asks the guest to shut down; returns at once. */
 	int (*shutdown)(struct gp_vmm *vmm, struct gp_uuid uuid, struct gp_error *err);
 	int (*destroy)(struct gp_vmm *vmm, struct gp_uuid uuid, struct gp_error *err); /* off already: success */
@@ -47,6 +53,17 @@ struct gp_vmm_ops {
 struct gp_vmm {
 	const struct gp_vmm_ops *ops;
 };
+
+/*
+ * Exchanges, made of the above (exchange.c); whatever of them is so already is skipped. Interrupted, they leave an
+ * entry in gp_domain.places, from which the same call goes on.
+ */
+/* Detaches `old` and notes its place for the hostdev of this alias. */
+int gp_vmm_take_out(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_hostdev *old, const char *alias,
+		    bool *changed, struct gp_error *err);
+/* `new` in the place of `old`, which may have been taken out before. */
+int gp_vmm_replace(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_hostdev *old, const struct gp_hostdev *new,
+		   bool *changed, struct gp_error *err);
 
 /* Makers; gp_host_vmm() chooses. */
 int gp_vmm_libvirt_open(const char *uri, bool read_only, struct gp_vmm **out, struct gp_error *err);

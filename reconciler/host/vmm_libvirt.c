@@ -413,6 +413,8 @@ static int read_config(const struct domain_ref *ref, struct gp_domain_reader *re
 	domain->config = xml.hostdevs;
 	domain->config_count = xml.hostdev_count;
 	domain->to_start = xml.to_start;
+	domain->places = xml.places;
+	domain->place_count = xml.place_count;
 	domain->external = xml.external;
 	domain->config_known = true;
 	return 0;
@@ -1005,9 +1007,26 @@ static int detach(struct gp_vmm *base, struct gp_uuid uuid, const struct gp_host
 	return change_hostdev(of(base), uuid, hostdev, false, changed, err);
 }
 
-static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, bool *changed, struct gp_error *err)
+/* ---- our notes in <metadata> ---- */
+
+/* A change of what our element says: reads it, and tells what it is to say. Nobody else writes it. */
+typedef struct gp_domain_notes (*change_of_notes)(const struct gp_domain_xml *xml, const void *context,
+						  struct gp_arena *arena);
+
+static int write_notes(const struct domain_ref *ref, const struct gp_domain_notes *notes, struct gp_error *err)
 {
-	struct libvirt_vmm *vmm = of(base);
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	const char *element = gp_domain_xml_notes(notes, &text) ? gp_str_text(&text) : NULL;
+
+	if (ref->lib->virDomainSetMetadata(ref->ptr, VIR_DOMAIN_METADATA_ELEMENT, element, GP_METADATA_PREFIX,
+					   GP_METADATA_URI, VIR_DOMAIN_AFFECT_CONFIG) < 0)
+		return fail_domain(ref, "writing our notes on it", err);
+	return 0;
+}
+
+static int change_notes(struct libvirt_vmm *vmm, struct gp_uuid uuid, change_of_notes change, const void *context,
+			bool *changed, struct gp_error *err)
+{
 	GP_NO_SIGPIPE;
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
@@ -1018,17 +1037,50 @@ static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, boo
 	*changed = false;
 	if (read_definition(vmm, uuid, &before, arena, &xml, err) < 0)
 		return -1;
-	if (xml.to_start == to_start)
+	struct gp_domain_notes notes = change(&xml, context, arena);
+	if (gp_domain_notes_hold(&xml, &notes))
 		return 0;
-	if (vmm->lib.virDomainSetMetadata(before.ptr, VIR_DOMAIN_METADATA_ELEMENT, gp_domain_xml_mark(to_start),
-					  GP_METADATA_PREFIX, GP_METADATA_URI, VIR_DOMAIN_AFFECT_CONFIG) < 0)
-		fail_domain(&before, "marking it", &problem);
+	write_notes(&before, &notes, &problem);
 	if (read_definition(vmm, uuid, &after, arena, &xml, err) < 0)
 		return problem.kind == GP_E_NONE ? -1 : fail_write(vmm, &problem, err);
-	if (judge(vmm, xml.to_start == to_start, &problem, to_start ? "lacks the mark" : "still has the mark", changed,
-		  err) == 0)
+	bool done = gp_domain_notes_hold(&xml, &notes);
+	if (judge(vmm, done, &problem, "does not say what was noted", changed, err) == 0)
 		return 0;
 	return gp_error_subject(err, "domain %s", vmm->lib.virDomainGetName(after.ptr));
+}
+
+static struct gp_domain_notes with_mark(const struct gp_domain_xml *xml, const void *context,
+					GP_UNUSED struct gp_arena *arena)
+{
+	return (struct gp_domain_notes){*(const bool *)context, xml->places, xml->place_count};
+}
+
+static struct gp_domain_notes with_place(const struct gp_domain_xml *xml, const void *context, struct gp_arena *arena)
+{
+	return gp_domain_notes_with(xml, context, arena);
+}
+
+static struct gp_domain_notes without_place(const struct gp_domain_xml *xml, const void *context,
+					    struct gp_arena *arena)
+{
+	return gp_domain_notes_without(xml, context, arena);
+}
+
+static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, bool *changed, struct gp_error *err)
+{
+	return change_notes(of(base), uuid, with_mark, &to_start, changed, err);
+}
+
+static int note_place(struct gp_vmm *base, struct gp_uuid uuid, const struct gp_hostdev *place, bool *changed,
+		      struct gp_error *err)
+{
+	return change_notes(of(base), uuid, with_place, place, changed, err);
+}
+
+static int forget_place(struct gp_vmm *base, struct gp_uuid uuid, const char *alias, bool *changed,
+			struct gp_error *err)
+{
+	return change_notes(of(base), uuid, without_place, alias, changed, err);
 }
 
 /* ---- power ---- */
@@ -1251,6 +1303,8 @@ static const struct gp_vmm_ops ops = {
 	.attach = attach,
 	.detach = detach,
 	.set_mark = set_mark,
+	.note_place = note_place,
+	.forget_place = forget_place,
 	.shutdown = shutdown_domain,
 	.destroy = destroy,
 	.start = start,

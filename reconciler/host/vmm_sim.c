@@ -43,6 +43,8 @@ static struct sim_vmm *of(struct gp_vmm *base)
 
 /* ---- reading ---- */
 
+enum { READ_AT_ONCE = 16 * 1024 };
+
 /* What reading many domains needs only once. */
 struct reading {
 	struct sim_vmm *vmm;
@@ -122,24 +124,28 @@ static int reading_begin(struct sim_vmm *vmm, struct reading *out, struct gp_err
 /* Reads one file of a directory into reading->text. -1 with errno. */
 static int read_text(struct reading *reading, int dir_fd, const char *name)
 {
-	struct stat found;
 	gp_autoclose int fd = gp_open_inside(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, GP_INSIDE_PLAIN);
-	if (fd < 0 || fstat(fd, &found) < 0)
-		return -1;
-	if (found.st_size >= GP_DOMAIN_XML_MAX) {
-		errno = EFBIG;
-		return -1;
+	reading->size = 0;
+	while (fd >= 0) {
+		if (reading->capacity - reading->size < READ_AT_ONCE) {
+			reading->capacity = (reading->size + READ_AT_ONCE) * 2;
+			reading->text = gp_xrealloc(reading->text, reading->capacity);
+		}
+		size_t room = reading->capacity - reading->size - 1;
+		ssize_t got = read(fd, reading->text + reading->size, room);
+		if (got < 0)
+			return -1;
+		reading->size += (size_t)got;
+		reading->text[reading->size] = '\0';
+		/* A short read of a plain file is its end. */
+		if ((size_t)got < room)
+			return 0;
+		if (reading->size >= GP_DOMAIN_XML_MAX) {
+			errno = EFBIG;
+			return -1;
+		}
 	}
-	if (reading->capacity < (size_t)found.st_size + 1) {
-		reading->capacity = (size_t)found.st_size * 2 + 1;
-		reading->text = gp_xrealloc(reading->text, reading->capacity);
-	}
-	ssize_t got = read(fd, reading->text, reading->capacity - 1);
-	if (got < 0)
-		return -1;
-	reading->size = (size_t)got;
-	reading->text[got] = '\0';
-	return 0;
+	return -1;
 }
 
 static const char *why_of(struct gp_arena *arena, const char *what, const struct gp_error *problem)
@@ -147,13 +153,29 @@ static const char *why_of(struct gp_arena *arena, const char *what, const struct
 	return gp_arena_printf(arena, "%s: %s", what, problem->message == NULL ? "unknown" : problem->message);
 }
 
+static bool holds_name(const struct gp_names *names, const char *wanted)
+{
+	size_t low = 0, high = names->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(gp_names_at(names, middle), wanted);
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 /* One of the two definitions of a domain. 1: read. 0: there is none. -1: there is one that cannot be known, see *why.
  */
-static int read_definition(struct reading *reading, int dir_fd, const char *file, struct gp_arena *arena,
-			   struct gp_domain_xml *out, const char **why)
+static int read_definition(struct reading *reading, int dir_fd, const struct gp_names *listed, const char *file,
+			   struct gp_arena *arena, struct gp_domain_xml *out, const char **why)
 {
 	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
-	if (dir_fd < 0)
+	if (dir_fd < 0 || !holds_name(listed, file))
 		return 0;
 	if (read_text(reading, dir_fd, file) < 0) {
 		if (errno == ENOENT)
@@ -188,7 +210,8 @@ static enum gp_domain_state state_of(const char *word)
 static int read_config(struct reading *reading, const char *file, struct gp_arena *arena, struct gp_domain *domain)
 {
 	struct gp_domain_xml xml;
-	int found = read_definition(reading, reading->defined_fd, file, arena, &xml, &domain->unknown_why);
+	int found = read_definition(reading, reading->defined_fd, &reading->defined, file, arena, &xml,
+				    &domain->unknown_why);
 	domain->persistent = found != 0;
 	domain->config_known = found >= 0;
 	if (found != 1)
@@ -196,6 +219,8 @@ static int read_config(struct reading *reading, const char *file, struct gp_aren
 	domain->uuid = xml.uuid;
 	domain->external = xml.external;
 	domain->to_start = xml.to_start;
+	domain->places = xml.places;
+	domain->place_count = xml.place_count;
 	domain->config = xml.hostdevs;
 	domain->config_count = xml.hostdev_count;
 	return found;
@@ -204,7 +229,7 @@ static int read_config(struct reading *reading, const char *file, struct gp_aren
 static int read_live(struct reading *reading, const char *file, struct gp_arena *arena, struct gp_domain *domain)
 {
 	struct gp_domain_xml xml;
-	int found = read_definition(reading, reading->live_fd, file, arena, &xml, &domain->unknown_why);
+	int found = read_definition(reading, reading->live_fd, &reading->live, file, arena, &xml, &domain->unknown_why);
 	domain->live_known = found >= 0;
 	domain->state = found == 0 ? GP_DOMAIN_OFF : GP_DOMAIN_UNKNOWN;
 	if (found != 1)
@@ -220,22 +245,6 @@ static int read_live(struct reading *reading, const char *file, struct gp_arena 
 	if (since > 0)
 		domain->running_ms = reading->now > since ? reading->now - since : 1;
 	return found;
-}
-
-static bool holds_name(const struct gp_names *names, const char *wanted)
-{
-	size_t low = 0, high = names->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(gp_names_at(names, middle), wanted);
-		if (order == 0)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
 }
 
 /* file: NAME.xml. False: there is no such domain. */
@@ -671,39 +680,86 @@ static int detach_hostdev(struct gp_vmm *base, struct gp_uuid uuid, const struct
 	return change_hostdev(base, uuid, hostdev, false, changed, err);
 }
 
-static int edit_mark(const struct sim_vmm *vmm, const char *name, bool to_start, struct gp_error *err)
+/* ---- our notes in <metadata> ---- */
+
+/* What is noted about a domain, as libvirt's XML has it. */
+static struct gp_domain_xml notes_of(const struct gp_domain *domain)
+{
+	return (struct gp_domain_xml){
+		.to_start = domain->to_start, .places = domain->places, .place_count = domain->place_count};
+}
+
+static int edit_notes(const struct sim_vmm *vmm, const char *name, const struct gp_domain_notes *notes,
+		      struct gp_error *err)
 {
 	size_t size = 0;
 	gp_autoclose int lock = gp_tree_lock_machine(vmm->root);
 	gp_autofree char *xml = gp_tree_read(vmm->root, &size, GP_SIM_DEFINITIONS "/%s.xml", name);
 	if (lock < 0 || xml == NULL)
 		return gp_fail_errno(err, errno, "the definition of domain %s cannot be read", name);
-	gp_autofree char *edited = gp_domain_xml_with_mark(xml, size, to_start, err);
+	gp_autofree char *edited = gp_domain_xml_with_notes(xml, size, notes, err);
 	return edited == NULL ? -1 : gp_sim_domain_redefine(vmm->root, name, edited, err);
+}
+
+/* domain: as it was read a moment ago. */
+static int write_notes(struct gp_vmm *base, struct gp_domain *domain, const struct gp_domain_notes *notes,
+		       const char *verb, const char *what, struct gp_arena *arena, bool *changed, struct gp_error *err)
+{
+	struct gp_sim_mutation mutation;
+	struct gp_domain_xml before = notes_of(domain);
+	if (gp_domain_notes_hold(&before, notes))
+		return 0;
+	if (begin(of(base), domain, verb, what, &mutation, err) < 0 ||
+	    finish(&mutation, edit_notes(of(base), domain->name, notes, err)) < 0)
+		return -1;
+	if (find_to_edit(base, domain->uuid, arena, domain, err) < 0)
+		return -1;
+	struct gp_domain_xml after = notes_of(domain);
+	*changed = gp_domain_notes_hold(&after, notes);
+	if (*changed)
+		return 0;
+	gp_fail(err, GP_E_VERIFY, "libvirt reports success, but the definition does not say what was noted");
+	return gp_error_subject(err, "domain %s", domain->name);
 }
 
 static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, bool *changed, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_sim_mutation mutation;
 	struct gp_domain domain = {0};
 
 	*changed = false;
 	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
 		return -1;
-	if (domain.to_start == to_start)
-		return 0;
-	if (begin(of(base), &domain, to_start ? "mark" : "unmark", "", &mutation, err) < 0 ||
-	    finish(&mutation, edit_mark(of(base), domain.name, to_start, err)) < 0)
-		return -1;
+	struct gp_domain_notes notes = {to_start, domain.places, domain.place_count};
+	return write_notes(base, &domain, &notes, to_start ? "mark" : "unmark", "", arena, changed, err);
+}
+
+static int note_place(struct gp_vmm *base, struct gp_uuid uuid, const struct gp_hostdev *place, bool *changed,
+		      struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain domain = {0};
+
+	*changed = false;
 	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
 		return -1;
-	*changed = domain.to_start == to_start;
-	if (*changed)
-		return 0;
-	gp_fail(err, GP_E_VERIFY, "libvirt reports success, but the definition %s",
-		to_start ? "lacks the mark" : "still has the mark");
-	return gp_error_subject(err, "domain %s", domain.name);
+	struct gp_domain_xml before = notes_of(&domain);
+	struct gp_domain_notes notes = gp_domain_notes_with(&before, place, arena);
+	return write_notes(base, &domain, &notes, "note", place->alias, arena, changed, err);
+}
+
+static int forget_place(struct gp_vmm *base, struct gp_uuid uuid, const char *alias, bool *changed,
+			struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain domain = {0};
+
+	*changed = false;
+	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
+		return -1;
+	struct gp_domain_xml before = notes_of(&domain);
+	struct gp_domain_notes notes = gp_domain_notes_without(&before, alias, arena);
+	return write_notes(base, &domain, &notes, "forget", alias, arena, changed, err);
 }
 
 /* ---- power ---- */
@@ -808,6 +864,8 @@ static const struct gp_vmm_ops ops = {
 	.attach = attach_hostdev,
 	.detach = detach_hostdev,
 	.set_mark = set_mark,
+	.note_place = note_place,
+	.forget_place = forget_place,
 	.shutdown = shutdown_domain,
 	.destroy = destroy,
 	.start = start,

@@ -120,7 +120,8 @@ int gp_write_explain_numvfs(int sys, const struct gp_gpu *gpu, const char *asked
 				driver != NULL ? driver : "(none)");
 		break;
 	case EIO:
-		gp_fail(err, GP_E_IO, "the device did not enable its VFs (the kernel log says more)");
+		gp_fail(err, GP_E_IO, "the device did not %s its VFs (the kernel log says more)",
+			strcmp(asked, "0") == 0 ? "disable" : "enable");
 		break;
 	case ENOMEM:
 		gp_fail(err, GP_E_UNSUPPORTED,

@@ -76,10 +76,27 @@ int gp_pci_addr_parse(const char *text, struct gp_pci_addr *out)
 	return 0;
 }
 
+static char *put_hex(char *at, uint32_t value, unsigned digits)
+{
+	for (unsigned i = digits; i > 0; i--)
+		*at++ = "0123456789abcdef"[value >> (4 * (i - 1)) & 0xf];
+	return at;
+}
+
 const char *gp_pci_addr_format(struct gp_pci_addr addr, char out[GP_PCI_ADDR_SIZE])
 {
-	snprintf(out, GP_PCI_ADDR_SIZE, "%04" PRIx32 ":%02x:%02x.%x", addr.domain, addr.bus, addr.slot & MAX_SLOT,
-		 addr.function & MAX_FUNCTION);
+	/* Not snprintf: a host has thousands of these, and each is formatted several times. */
+	unsigned domain_digits = DOMAIN_DIGITS_MIN;
+	while (domain_digits < DOMAIN_DIGITS_MAX && addr.domain >> (4 * domain_digits) != 0)
+		domain_digits++;
+	char *at = put_hex(out, addr.domain, domain_digits);
+	*at++ = ':';
+	at = put_hex(at, addr.bus, 2);
+	*at++ = ':';
+	at = put_hex(at, addr.slot & MAX_SLOT, 2);
+	*at++ = '.';
+	at = put_hex(at, addr.function & MAX_FUNCTION, 1);
+	*at = '\0';
 	return out;
 }
 

@@ -61,7 +61,7 @@ DEFINE(gp_unfit, unfit, 0, GP_UNFIT_COUNT, "fit", "no-sriov", "needs-backend", "
 DEFINE(gp_host_kind, host_kind, 0, GP_HOST_KIND_COUNT, "live", "simulated", "captured")
 DEFINE(gp_hostdev_type, hostdev_type, 0, GP_HOSTDEV_TYPE_COUNT, "pci", "mdev")
 DEFINE(gp_step_kind, step_kind, 0, GP_STEP_KIND_COUNT, "write", "bind", "unbind", "helper", "wait", "define-nodedev",
-       "attach", "detach", "mark", "stop", "start", "observe-again")
+       "attach", "detach", "replace", "mark", "stop", "start", "observe-again")
 DEFINE(gp_step_base, step_base, 0, GP_STEP_BASE_COUNT, "pci", "mdev", "drm", "nvidia-proc", "debugfs", "modprobe.d",
        "domain")
 DEFINE(gp_disruption, disruption, 0, GP_DISRUPTION_COUNT, "none", "partition-lost", "vm-device-gone", "vm-stopped",

@@ -59,6 +59,19 @@ static const struct gp_domain *domain_by_name(const struct gp_observed *observed
 	return NULL;
 }
 
+bool gp_place_is_empty(const struct gp_domain *domain, const struct gp_hostdev *place)
+{
+	for (size_t i = 0; i < domain->config_count; i++) {
+		const struct gp_hostdev *hostdev = &domain->config[i];
+		if (hostdev->type != place->type)
+			continue;
+		if (place->type == GP_HOSTDEV_PCI ? gp_pci_addr_compare(hostdev->source, place->source) == 0
+						  : gp_uuid_equal(hostdev->mdev, place->mdev))
+			return false;
+	}
+	return true;
+}
+
 const struct gp_domain *gp_observed_domain(const struct gp_observed *observed, const struct gp_want_vm *vm)
 {
 	if (!vm->by_uuid)
@@ -221,9 +234,11 @@ static void explain_not_expressible(const struct gp_offer *offer, enum gp_unit a
 			      words_of_unit(asked), words_of_unit(told));
 }
 
-/* "4GiB < min 8GiB" */
-static void explain_outside(struct gp_amount found, const char *relation, struct gp_amount limit, struct gp_str *why)
+/* "vram 4GiB < min 8GiB" */
+static void explain_outside(enum gp_resource resource, struct gp_amount found, const char *relation,
+			    struct gp_amount limit, struct gp_str *why)
 {
+	gp_str_printf(why, "%s ", gp_resource_name(resource));
 	gp_amount_format(found, why);
 	gp_str_add(why, relation);
 	gp_amount_format(limit, why);
@@ -242,12 +257,12 @@ bool gp_bound_fits(const struct gp_bound *bound, const struct gp_offer *offer, e
 	}
 	if (bound->min.unit != GP_UNIT_NONE && found.value < bound->min.value) {
 		if (why != NULL)
-			explain_outside(found, " < min ", bound->min, why);
+			explain_outside(resource, found, " < min ", bound->min, why);
 		return false;
 	}
 	if (bound->max.unit != GP_UNIT_NONE && found.value > bound->max.value) {
 		if (why != NULL)
-			explain_outside(found, " > max ", bound->max, why);
+			explain_outside(resource, found, " > max ", bound->max, why);
 		return false;
 	}
 	return true;

@@ -171,6 +171,11 @@ struct gp_domain {
 	size_t config_count;
 	struct gp_hostdev *live; /* what is plugged; empty when off */
 	size_t live_count;
+	/* Exchanges that have not ended, from our metadata: the hostdev that was (or is about to be) taken out, under
+	 * the alias of the one that is to come in its place. An entry whose source is not in `config` is all that is
+	 * left. */
+	struct gp_hostdev *places;
+	size_t place_count;
 };
 
 /* A place of truth about holders, and whether it could be read. */
@@ -199,6 +204,8 @@ void gp_observed_free(struct gp_observed *observed);
 GP_DEFINE_CLEANUP(struct gp_observed, gp_observed_free)
 
 const struct gp_gpu *gp_observed_gpu(const struct gp_observed *observed, struct gp_pci_addr addr);
+/* Was what this place is kept for taken out: is its source in no hostdev of the persistent definition? */
+bool gp_place_is_empty(const struct gp_domain *domain, const struct gp_hostdev *place);
 const struct gp_domain *gp_observed_domain(const struct gp_observed *observed, const struct gp_want_vm *vm);
 const struct gp_partition *gp_gpu_partition(const struct gp_gpu *gpu, uint32_t index); /* NULL: does not exist */
 const struct gp_layout *gp_gpu_layout(const struct gp_gpu *gpu, uint32_t count);       /* NULL: not a valid count */

@@ -242,6 +242,7 @@ static struct json_object *domain_json(const struct gp_domain *domain, const str
 	put_text(object, "unknown_why", domain->unknown_why);
 	put(object, "config", hostdevs_json(domain->config, domain->config_count, observed));
 	put(object, "live", hostdevs_json(domain->live, domain->live_count, observed));
+	put(object, "places", hostdevs_json(domain->places, domain->place_count, observed));
 	return object;
 }
 

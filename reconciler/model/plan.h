@@ -30,6 +30,7 @@ enum gp_step_kind {
 	GP_STEP_DEFINE_NODEDEV, /* reserved for mdev */
 	GP_STEP_ATTACH,         /* add a hostdev to the persistent definition */
 	GP_STEP_DETACH,         /* remove one */
+	GP_STEP_REPLACE,        /* one in the place of another: the guest sees the same slot */
 	GP_STEP_MARK,           /* set or clear our metadata mark on a domain */
 	GP_STEP_STOP,           /* ask a VM to shut down, wait, force only if allowed */
 	GP_STEP_START,
@@ -75,6 +76,8 @@ struct gp_reason {
 
 /* What a MARK step has as `after`: "stopped by gpupart, to be started again". Anything else clears the mark. */
 #define GP_MARK_TO_START "yes"
+/* `attribute` of a MARK step that forgets a place (gp_domain.places), whose alias is `before`. */
+#define GP_MARK_PLACE "place"
 
 struct gp_step {
 	uint32_t id; /* 1… in printed order over the whole plan */
@@ -86,10 +89,12 @@ struct gp_step {
 	const char *after;
 	struct gp_pci_addr pf; /* WRITE, WAIT, guards: whose lock and VFs */
 	struct gp_uuid domain; /* domain steps */
-	/* ATTACH, DETACH */
+	/* ATTACH, DETACH, REPLACE */
 	struct gp_hostdev
-		hostdev;    /* DETACH: the one to remove. ATTACH: alias, managed, guest_xml, type; source when known */
-	const char *source; /* ATTACH: "vf:0000:41:00.0/3", resolved by lookup when the step runs */
+		hostdev;    /* DETACH: the one to remove. Else: alias, managed, guest_xml, type; source when known */
+	const char *source; /* ATTACH, REPLACE: "vf:0000:41:00.0/3", resolved by lookup when the step runs */
+	struct gp_hostdev replaces; /* REPLACE: the one that goes; it may be gone, and only its place noted */
+	const char *keeps_for;      /* DETACH: alias of what is to come in its place, which is noted; NULL: for good */
 	/* STOP */
 	uint64_t timeout_ms; /* STOP: grace time. WRITE, WAIT, HELPER: deadline. Never 0 where it matters */
 	bool force;          /* STOP: destroy after the grace time */

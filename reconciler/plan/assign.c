@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "model/names.h"
+#include "plan/gate.h"
 #include "plan/place.h"
 #include "plan/sheet.h"
 
@@ -69,6 +70,29 @@ static bool alias_says(const struct gp_hostdev *hostdev, const struct gp_ask *as
 	       gp_streq(class_name, slot->gpu->class_of->name);
 }
 
+/* How long it may take until another VM's slot can be had: 0 not at all, 1 this plan may stop that VM, 2 it cannot. */
+static int64_t hindrance_of(const struct gp_sheet *sheet, const struct gp_claim *claim)
+{
+	const struct gp_vm_row *vm = claim->vm;
+	bool restarts = vm->want && gp_desired_disruption(sheet->desired, claim->slot->gpu->class_of, vm->want) ==
+					    GP_POLICY_RESTART;
+
+	if (claim->live)
+		return restarts ? 1 : 2;
+	return vm->want && gp_vm_is_owed_a_start(vm);
+}
+
+static void worse(int64_t *so_far, int64_t other)
+{
+	if (other > *so_far)
+		*so_far = other;
+}
+
+static bool counts_as_up(const struct gp_vm_row *vm)
+{
+	return vm->up || gp_vm_is_owed_a_start(vm);
+}
+
 static bool cost_of(const void *context_pointer, size_t asker, size_t slot_number, struct gp_cost *out)
 {
 	const struct context *context = context_pointer;
@@ -77,7 +101,8 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 	const struct opinion *opinion = opinion_of(context, ask->want, slot);
 	bool barred = slot->outsider != NULL; /* unless its own definition has it */
 	bool claimed = false;                 /* by another VM's definition: unless it runs with it */
-	bool mine = false, relabel = true, live = false, busy = false;
+	bool mine = false, relabel = true, live = false;
+	int64_t busy = 0;
 
 	if (!opinion->fits)
 		return false;
@@ -85,7 +110,7 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 		if (claim->vm != ask->vm) {
 			/* What another VM has by hand is not ours to give, adopted by that VM or not. */
 			claimed = claimed || gp_claim_is_foreign(claim) || (!claim->live && !claim->hostdev->ours);
-			busy = busy || claim->live;
+			worse(&busy, hindrance_of(context->sheet, claim));
 		} else if (gp_claim_is_own(claim)) {
 			mine = true;
 			relabel = relabel && !alias_says(claim->hostdev, ask, slot);
@@ -97,7 +122,7 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 	if ((barred && !mine) || (claimed && !live))
 		return false;
 	*out = (struct gp_cost){{
-		[GP_COST_DISTURBS] = ask->vm->up && !live,
+		[GP_COST_DISTURBS] = ask->vm->up ? !live : gp_vm_is_owed_a_start(ask->vm) && !mine,
 		[GP_COST_MOVES] = !mine,
 		[GP_COST_RELABELS] = mine && relabel,
 		[GP_COST_CLASS] = opinion->rank,
@@ -178,7 +203,7 @@ static size_t *kinds_of(const struct gp_sheet *sheet)
 		for (size_t i = 0; i < count && kinds[a] == a; i++) {
 			const struct gp_ask *first = sheet->asks[firsts[i]];
 
-			if (first->vm->up == ask->vm->up && same_wish(first->want, ask->want))
+			if (counts_as_up(first->vm) == counts_as_up(ask->vm) && same_wish(first->want, ask->want))
 				kinds[a] = firsts[i];
 		}
 		if (kinds[a] == a)
@@ -327,20 +352,22 @@ static void add_counts_that_work(struct gp_sheet *sheet, const struct gp_request
 			continue;
 		for (size_t other = 0; other < sheet->observed->gpu_count; other++)
 			alike += sheet->gpus[other].class_of == row->class_of;
-		for (size_t l = 0; l < row->layout_count && count < SHOWN; l++) {
+		for (size_t l = 0; l < row->layout_count; l++) {
 			const struct gp_layout *layout = &row->layouts[l];
 
 			if (layout->group_count == 0 || layout->count == 0 || layout->count * alike < needed ||
 			    !bounds_fit(want, layout->groups[0].offers, NULL))
 				continue;
-			shown[count++] = layout->count;
+			if (count < SHOWN)
+				shown[count] = layout->count;
+			count++;
 		}
 		if (count == 0)
 			continue;
 		gp_str_printf(out, "partitions: ");
-		for (size_t i = 0; i < count; i++)
-			gp_str_printf(out, "%s%u", i ? " or " : "", shown[i]);
-		gp_str_printf(out, " in class %s", row->class_of->name);
+		for (size_t i = 0; i < count && i < SHOWN; i++)
+			gp_str_printf(out, "%s%u", i ? ", " : "", shown[i]);
+		gp_str_printf(out, "%s in class %s", count > SHOWN ? " …" : "", row->class_of->name);
 		return;
 	}
 }
@@ -370,6 +397,27 @@ static void describe_misfit(struct gp_sheet *sheet, const struct gp_ask *ask, st
 		if (wants_class(ask->want, slot->gpu) && !bounds_fit(ask->want, slot->offers, out))
 			return;
 	}
+}
+
+/* What would free the slot. To cut its GPU anew is no way out: whoever holds it stands in the way of that, too. */
+static const char *way_to_free(const struct gp_slot *slot)
+{
+	if (slot->claims)
+		return "take the hostdev out of that VM, or list the VM with adopt: true";
+	if (slot->outsider && slot->outsider->kind == GP_HOLDER_DRIVER)
+		return "unbind it from that driver, if nothing on the host uses it";
+	return "end that process";
+}
+
+/* Where no count helps. */
+static const char *way_without_counts(const struct tally *t)
+{
+	if (t->gpus == 0)
+		return "compare with 'gpupart gpus'";
+	if (t->partitions > 0)
+		return "a bound that they meet, or none";
+	return t->first_class->partitions == GP_PARTITIONS_KEEP ? "a count in place of partitions: keep"
+								: "another class";
 }
 
 static struct gp_diag *begin_fault(struct gp_sheet *sheet, const struct gp_ask *ask, const char *names, size_t count,
@@ -409,17 +457,33 @@ static void fault_shortage(struct gp_sheet *sheet, const struct gp_place_shortag
 			gp_str_printf(&what, " (%zu of %zu fit)", t.fitting, t.partitions);
 		if (t.foreign)
 			gp_str_printf(&what, " (%zu held by others)", t.foreign);
-		add_counts_that_work(sheet, ask->want, shortage->asker_count + t.foreign, &remedy);
+		else
+			add_counts_that_work(sheet, ask->want, shortage->asker_count, &remedy);
 	}
+	if (!remedy.length)
+		gp_str_add(&remedy, t.first_foreign ? way_to_free(t.first_foreign) : way_without_counts(&t));
 	diag = begin_fault(sheet, ask, gp_str_text(&names), failed_count, gp_str_text(&what));
 	if (t.first_foreign) {
 		describe_outsider(t.first_foreign, &holder);
 		gp_error_holder(&diag->error, "%s: %s", gp_slot_name(sheet, t.first_foreign), gp_str_text(&holder));
 	}
-	if (remedy.length)
-		gp_error_remedy(&diag->error, "%s", gp_str_text(&remedy));
+	gp_error_remedy(&diag->error, "%s", gp_str_text(&remedy));
 	if (t.first_class)
 		gp_diag_other(diag, t.first_class->partitions_mark, "class %s is cut here", t.first_class->name);
+}
+
+/* How many come away with nothing because of the same slots, in this fault or in another one. */
+static size_t competitors_of(const struct gp_placement_result *result, const struct gp_place_shortage *shortage,
+			     size_t at_least)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; shortage->slot_count && i < result->shortage_count; i++) {
+		const struct gp_place_shortage *other = &result->shortages[i];
+
+		count += other->slot_count && other->slots[0] == shortage->slots[0];
+	}
+	return count > at_least ? count : at_least;
 }
 
 /* One fault for all the VMs of one pattern that come away with nothing. */
@@ -442,7 +506,7 @@ static void fault_shortages(struct gp_sheet *sheet, const struct gp_placement_re
 		}
 		struct gp_place_shortage all = *widest;
 
-		all.asker_count += failed_count - 1;
+		all.asker_count += competitors_of(result, widest, failed_count) - 1;
 		fault_shortage(sheet, &all, failed, failed_count);
 	}
 }
@@ -460,12 +524,15 @@ void gp_assign(struct gp_sheet *sheet)
 	for (size_t a = 0; a < sheet->ask_count; a++) {
 		struct gp_ask *ask = sheet->asks[a];
 
-		if (result.slot_of[a] == GP_PLACE_NONE)
+		if (result.slot_of[a] == GP_PLACE_NONE) {
+			ask->vm->faulty =
+				true; /* what it has is neither kept nor given back until the files are right */
 			continue;
+		}
 		ask->slot = sheet->offered[result.slot_of[a]];
 		ask->slot->taken_by = ask;
 		for (const struct gp_claim *claim = ask->slot->claims; claim; claim = claim->next)
-			ask->kept = ask->kept || (claim->vm == ask->vm && gp_claim_is_own(claim) &&
+			ask->kept = ask->kept || (claim->vm == ask->vm && !claim->noted && gp_claim_is_own(claim) &&
 						  alias_says(claim->hostdev, ask, ask->slot));
 	}
 	fault_shortages(sheet, &result);
@@ -479,7 +546,7 @@ static void report(struct gp_sheet *sheet, size_t want_index, uint32_t request)
 	struct gp_assignment *out =
 		gp_arena_push(sheet->arena, sheet->plan->assignments, sheet->plan->assignment_count);
 
-	out->domain = sheet->desired->vms[want_index].name;
+	out->domain = gp_arena_strdup(sheet->arena, sheet->desired->vms[want_index].name);
 	out->defined = row != NULL;
 	out->want = want_index;
 	out->request = request;
@@ -489,9 +556,9 @@ static void report(struct gp_sheet *sheet, size_t want_index, uint32_t request)
 
 	out->placed = true;
 	out->kept = row->asks[request].kept;
-	out->class_name = slot->gpu->class_of->name;
+	out->class_name = gp_arena_strdup(sheet->arena, slot->gpu->class_of->name);
 	out->vf = (struct gp_vf_ref){slot->gpu->gpu->addr, slot->index};
-	out->profile = slot->profile;
+	out->profile = gp_arena_strdup(sheet->arena, slot->profile);
 	memcpy(out->offers, slot->offers, sizeof(out->offers));
 }
 

@@ -3,9 +3,9 @@
 
 #include "model/names.h"
 
-/* Which hostdevs of a definition are spoken for; index: domain->config. */
+/* Which hostdevs of a definition, and which places in it, are spoken for; index: domain->config, domain->places. */
 struct used {
-	bool *config;
+	bool *config, *places;
 };
 
 static const struct gp_hostdev *hostdev_on(const struct gp_vm_row *vm, const struct gp_slot *slot, size_t *index)
@@ -13,7 +13,7 @@ static const struct gp_hostdev *hostdev_on(const struct gp_vm_row *vm, const str
 	for (size_t i = 0; i < vm->claim_count; i++) {
 		const struct gp_claim *claim = vm->claims[i];
 
-		if (claim->slot == slot && gp_claim_is_own(claim)) {
+		if (claim->slot == slot && !claim->noted && gp_claim_is_own(claim)) {
 			*index = (size_t)(claim->hostdev - vm->domain->config);
 			return claim->hostdev;
 		}
@@ -32,29 +32,56 @@ static bool has_right_form(const struct gp_hostdev *have, const struct gp_slot *
 	return form.type == have->type && form.managed == have->managed;
 }
 
-/* What an ask that has no hostdev on its slot replaces: the one with its number, else any that is left over. */
-static const struct gp_hostdev *to_replace(const struct gp_vm_row *vm, uint32_t request, struct used *used)
+static bool has_number(const struct gp_hostdev *hostdev, uint32_t request)
+{
+	uint32_t number;
+	const char *class_name;
+
+	return gp_alias_parse(hostdev->alias, &number, &class_name) == 0 && number == request;
+}
+
+static bool has_name_of(const struct gp_hostdev *hostdev, const struct gp_ask *ask)
+{
+	uint32_t number;
+	const char *class_name;
+
+	return gp_alias_parse(hostdev->alias, &number, &class_name) == 0 && number == ask->request &&
+	       gp_streq(class_name, ask->slot->gpu->class_of->name);
+}
+
+/* Of what is left over the one with this number, or with any. */
+static const struct gp_hostdev *left_over(const struct gp_vm_row *vm, const uint32_t *request, struct used *used)
 {
 	const struct gp_domain *domain = vm->domain;
-	size_t found = SIZE_MAX;
 
 	for (size_t i = 0; i < domain->config_count; i++) {
-		uint32_t number;
-		const char *class_name;
-
-		if (used->config[i] || !domain->config[i].ours)
+		if (used->config[i] || !domain->config[i].ours ||
+		    (request && !has_number(&domain->config[i], *request)))
 			continue;
-		if (gp_alias_parse(domain->config[i].alias, &number, &class_name) == 0 && number == request) {
-			found = i;
-			break;
-		}
-		if (found == SIZE_MAX)
+		used->config[i] = true;
+		return &domain->config[i];
+	}
+	return NULL;
+}
+
+/* The place that an interrupted exchange keeps for this ask: under its name, else under another class. */
+static const struct gp_hostdev *place_for(const struct gp_ask *ask, struct used *used)
+{
+	const struct gp_domain *domain = ask->vm->domain;
+	size_t found = SIZE_MAX;
+
+	for (size_t i = 0; i < domain->place_count; i++) {
+		const struct gp_hostdev *place = &domain->places[i];
+
+		if (used->places[i] || !has_number(place, ask->request) || !gp_place_is_empty(domain, place))
+			continue;
+		if (found == SIZE_MAX || has_name_of(place, ask))
 			found = i;
 	}
 	if (found == SIZE_MAX)
 		return NULL;
-	used->config[found] = true;
-	return &domain->config[found];
+	used->places[found] = true;
+	return &domain->places[found];
 }
 
 static struct gp_edit *add_edit(struct gp_sheet *sheet, struct gp_vm_row *vm)
@@ -71,6 +98,18 @@ static const char *class_name_of(const struct gp_ask *ask)
 	return ask->slot->gpu->class_of->name;
 }
 
+static const char *why_it_stays(struct gp_sheet *sheet, const struct gp_ask *ask, const struct gp_hostdev *have)
+{
+	uint32_t request;
+	const char *class_name;
+
+	if (!has_right_form(have, ask->slot))
+		return gp_sheet_printf(sheet, "has it already, but with managed='%s'", have->managed ? "yes" : "no");
+	if (gp_alias_parse(have->alias, &request, &class_name) == 0 && !gp_streq(class_name, class_name_of(ask)))
+		return gp_sheet_printf(sheet, "has it already; its mark still says class %s", class_name);
+	return gp_sheet_printf(sheet, "has it already; its mark says %s", have->alias ? have->alias : "nothing");
+}
+
 /* The hostdev stands on the right partition, but not as ours or not under this wish. */
 static void replace_in_place(struct gp_sheet *sheet, struct gp_ask *ask, const struct gp_hostdev *have)
 {
@@ -80,10 +119,7 @@ static void replace_in_place(struct gp_sheet *sheet, struct gp_ask *ask, const s
 	edit->remove = have;
 	if (have->ours) {
 		edit->case_number = 46; /* case 46: its mark says otherwise */
-		edit->reason = (struct gp_reason){"relabel",
-						  gp_sheet_printf(sheet, "has it already; our mark on it says %s",
-								  have->alias ? have->alias : "nothing"),
-						  ask->want->mark};
+		edit->reason = (struct gp_reason){"relabel", why_it_stays(sheet, ask, have), ask->want->mark};
 	} else {
 		edit->case_number = 41; /* case 41: adopt */
 		edit->reason = (struct gp_reason){
@@ -98,6 +134,18 @@ static bool names_no_partition(struct gp_sheet *sheet, const struct gp_hostdev *
 	const struct gp_slot *slot = gp_sheet_slot(sheet, hostdev);
 
 	return !slot || (!slot->now && !slot->offered);
+}
+
+static const char *why_it_moves(struct gp_sheet *sheet, const struct gp_vm_row *vm, const struct gp_hostdev *remove)
+{
+	const struct gp_slot *slot = gp_sheet_slot(sheet, remove);
+
+	if (slot && slot->index >= slot->gpu->to)
+		return gp_sheet_printf(sheet, "what it has goes with the change to %u partition%s", slot->gpu->to,
+				       slot->gpu->to == 1 ? "" : "s");
+	if (slot && slot->taken_by && slot->taken_by->vm != vm)
+		return gp_sheet_printf(sheet, "what it has is for %s", slot->taken_by->vm->domain->name);
+	return "what it has will not do";
 }
 
 static void add_binding(struct gp_sheet *sheet, struct gp_ask *ask, const struct gp_hostdev *remove)
@@ -124,8 +172,8 @@ static void add_binding(struct gp_sheet *sheet, struct gp_ask *ask, const struct
 	} else {
 		edit->case_number = 35; /* case 35: another partition than it has */
 		edit->reason.code = "vm-rebinding";
-		edit->reason.text =
-			gp_sheet_printf(sheet, "asks for class %s; what it has will not do", class_name_of(ask));
+		edit->reason.text = gp_sheet_printf(sheet, "asks for class %s; %s", class_name_of(ask),
+						    why_it_moves(sheet, ask->vm, remove));
 	}
 }
 
@@ -164,6 +212,52 @@ static void tell_hand_made(struct gp_sheet *sheet, struct gp_vm_row *vm, const s
 	}
 }
 
+/* case 69: an exchange was interrupted: what was there is out, and its place is noted */
+static void finish_exchange(struct gp_sheet *sheet, struct gp_ask *ask, const struct gp_hostdev *place)
+{
+	struct gp_edit *edit = add_edit(sheet, ask->vm);
+
+	edit->ask = ask;
+	edit->remove = place;
+	edit->noted = true;
+	edit->case_number = 69;
+	edit->reason = (struct gp_reason){
+		"vm-unfinished",
+		gp_sheet_printf(sheet, "asks for class %s; what it had was taken out, and the run interrupted",
+				class_name_of(ask)),
+		ask->want->mark};
+}
+
+/* What an ask that has no hostdev on its slot replaces: the one with its number, else any that is left over. */
+static void compare_ask(struct gp_sheet *sheet, struct gp_ask *ask, struct used *used)
+{
+	const struct gp_hostdev *remove = left_over(ask->vm, &ask->request, used);
+	const struct gp_hostdev *place = remove ? NULL : place_for(ask, used);
+
+	if (place)
+		finish_exchange(sheet, ask, place);
+	else
+		add_binding(sheet, ask, remove ? remove : left_over(ask->vm, NULL, used));
+}
+
+static bool is_filled(const struct gp_vm_row *vm, const struct gp_hostdev *place)
+{
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (vm->edits[e].ask && has_name_of(place, vm->edits[e].ask))
+			return true;
+	}
+	return false;
+}
+
+/* case 99: a place that nobody is to come to */
+static void collect_forgets(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	for (size_t i = 0; i < vm->domain->place_count; i++) {
+		if (!is_filled(vm, &vm->domain->places[i]))
+			*gp_arena_push(sheet->scratch, vm->forgets, vm->forget_count) = &vm->domain->places[i];
+	}
+}
+
 static bool live_is_as_wanted(const struct gp_vm_row *vm)
 {
 	for (size_t a = 0; a < vm->ask_count; a++) {
@@ -195,7 +289,8 @@ static const struct gp_class *class_of_vm(const struct gp_sheet *sheet, const st
 
 static void compare_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
-	struct used used = {gp_arena_array_of(sheet->scratch, bool, vm->domain->config_count)};
+	struct used used = {gp_arena_array_of(sheet->scratch, bool, vm->domain->config_count),
+			    gp_arena_array_of(sheet->scratch, bool, vm->domain->place_count)};
 	bool *settled = gp_arena_array_of(sheet->scratch, bool, vm->ask_count);
 
 	for (size_t a = 0; a < vm->ask_count; a++) {
@@ -212,13 +307,17 @@ static void compare_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 			replace_in_place(sheet, ask, have);
 	}
 	for (size_t a = 0; a < vm->ask_count; a++) {
+		/* A transient VM has no definition that could say so: what it runs with is all there is. */
+		if (!vm->domain->persistent && vm->asks[a].slot && gp_slot_is_live_for(vm->asks[a].slot, vm))
+			continue;
 		if (vm->asks[a].slot && !settled[a])
-			add_binding(sheet, &vm->asks[a], to_replace(vm, vm->asks[a].request, &used));
+			compare_ask(sheet, &vm->asks[a], &used);
 	}
 	for (size_t i = 0; i < vm->domain->config_count; i++) {
 		if (vm->domain->config[i].ours && !used.config[i])
 			add_release(sheet, vm, &vm->domain->config[i]);
 	}
+	collect_forgets(sheet, vm);
 	if (vm->want)
 		tell_hand_made(sheet, vm, &used);
 	vm->class_of = class_of_vm(sheet, vm);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan/gate.h"
 
+#include <string.h>
+
 #include "base/num.h"
 #include "model/names.h"
 
@@ -11,6 +13,12 @@ enum { JUST_STARTED_MS = 60 * 1000 };
 bool gp_vm_is_external(const struct gp_vm_row *vm)
 {
 	return vm->domain->external || (vm->want && vm->want->power == GP_POWER_EXTERNAL);
+}
+
+bool gp_vm_is_owed_a_start(const struct gp_vm_row *vm)
+{
+	return vm->domain->to_start && !vm->up && !gp_vm_is_external(vm) &&
+	       !(vm->want && vm->want->power == GP_POWER_STOPPED);
 }
 
 static enum gp_disruption_policy policy_of(const struct gp_sheet *sheet, const struct gp_vm_row *vm,
@@ -89,7 +97,7 @@ static bool gpu_must_wait(const struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 				gpu->case_number = 9;
 				return true;
 			}
-			if (!claim->live && gpu->slots[s].index >= gpu->to && vm->edits_wait) {
+			if (!claim->live && !claim->noted && gpu->slots[s].index >= gpu->to && vm->edits_wait) {
 				gpu->waits_for = vm->waits_for; /* case 27: whoever is to leave cannot leave yet */
 				gpu->case_number = 27;
 				return true;
@@ -117,7 +125,7 @@ static bool edit_must_wait(const struct gp_sheet *sheet, struct gp_edit *edit)
 			continue;
 		if (claim->live && !goes_down(sheet, other))
 			edit->vm->waits_for = other->domain->name; /* case 52 */
-		else if (!claim->live && other->edits_wait)
+		else if (!claim->live && !claim->noted && other->edits_wait)
 			edit->vm->waits_for = other->waits_for;
 		else
 			continue;
@@ -220,7 +228,12 @@ static void refuse_foreign_claim(struct gp_sheet *sheet, struct gp_gpu_row *gpu,
 	} else if (claim->live) {
 		diag = refuse_change(sheet, gpu, 12, "held-by-foreign",
 				     gp_sheet_printf(sheet, "%s, which no file lists, is running with %s", name, vf));
-		gp_error_remedy(&diag->error, "shut %s down, or list it", name);
+		if (claim->hostdev->ours)
+			gp_error_remedy(&diag->error, "shut %s down, or list it", name);
+		else
+			gp_error_remedy(&diag->error,
+					"take the hostdev out of %s and shut it down, or list %s with adopt: true",
+					name, name);
 	} else {
 		diag = refuse_change(
 			sheet, gpu, 13, "claimed-by-foreign",
@@ -230,22 +243,50 @@ static void refuse_foreign_claim(struct gp_sheet *sheet, struct gp_gpu_row *gpu,
 	gp_error_holder(&diag->error, "VM %s", name);
 }
 
+static bool is_same_outsider(const struct gp_holder *a, const struct gp_holder *b)
+{
+	return a && b && a->kind == b->kind && a->pid == b->pid && gp_streq(a->name, b->name);
+}
+
+/* "vf:0000:41:00.0/0" or "vf:0000:41:00.0/0 and 3 more": all that one outsider has of the GPU are told of at once. */
+static const char *name_of_held(struct gp_sheet *sheet, const struct gp_gpu_row *gpu, const struct gp_slot *first)
+{
+	size_t more = 0;
+
+	for (size_t s = first->index + 1; s < gpu->slot_count; s++)
+		more += is_same_outsider(gpu->slots[s].outsider, first->outsider);
+	return more ? gp_sheet_printf(sheet, "%s and %zu more", gp_slot_name(sheet, first), more)
+		    : gp_slot_name(sheet, first);
+}
+
+static bool was_told_of(const struct gp_gpu_row *gpu, const struct gp_slot *slot)
+{
+	for (size_t s = 0; s < slot->index; s++) {
+		if (is_same_outsider(gpu->slots[s].outsider, slot->outsider))
+			return true;
+	}
+	return false;
+}
+
 /* cases 15, 16: something that is no VM */
 static void refuse_outsider(struct gp_sheet *sheet, struct gp_gpu_row *gpu, const struct gp_slot *slot)
 {
 	const struct gp_holder *holder = slot->outsider;
-	const char *vf = gp_slot_name(sheet, slot);
+	const char *vf = name_of_held(sheet, gpu, slot);
+	bool several = strchr(vf, ' ') != NULL;
 	struct gp_diag *diag;
 
 	if (holder->kind == GP_HOLDER_DRIVER) {
-		diag = refuse_change(sheet, gpu, 15, "held-by-driver",
-				     gp_sheet_printf(sheet, "%s is bound to driver %s", vf, holder->name));
-		gp_error_holder(&diag->error, "driver %s", holder->name);
-		gp_error_remedy(&diag->error, "unbind it once nothing on the host uses it");
-	} else {
 		diag = refuse_change(
-			sheet, gpu, 16, "held-by-process",
-			gp_sheet_printf(sheet, "%s is open in a process that is none of the VMs known", vf));
+			sheet, gpu, 15, "held-by-driver",
+			gp_sheet_printf(sheet, "%s %s bound to driver %s", vf, several ? "are" : "is", holder->name));
+		gp_error_holder(&diag->error, "driver %s", holder->name);
+		gp_error_remedy(&diag->error, "unbind %s from it once nothing on the host uses %s",
+				several ? "them" : "it", several ? "them" : "it");
+	} else {
+		diag = refuse_change(sheet, gpu, 16, "held-by-process",
+				     gp_sheet_printf(sheet, "%s %s open in a process that is none of the VMs known", vf,
+						     several ? "are" : "is"));
 		gp_error_holder(&diag->error, "process %s, pid %llu", holder->name, (unsigned long long)holder->pid);
 		gp_error_remedy(&diag->error, "end that process");
 	}
@@ -270,6 +311,24 @@ static bool claim_forbids(const struct gp_claim *claim)
 	return claim->live && !claim->vm->want; /* ours once, but its VM is nobody's to stop */
 }
 
+/* case 57: its image would resume with a partition that is another one by then */
+static void refuse_saved(struct gp_sheet *sheet, struct gp_gpu_row *gpu, const struct gp_claim *claim)
+{
+	const char *name = claim->vm->domain->name;
+	struct gp_diag *diag =
+		refuse_change(sheet, gpu, 57, "managed-save",
+			      gp_sheet_printf(sheet, "%s is saved with %s, and would resume with another one", name,
+					      gp_slot_name(sheet, claim->slot)));
+
+	gp_error_holder(&diag->error, "VM %s, saved", name);
+	gp_error_remedy(&diag->error, "start %s and shut it down, or 'virsh managedsave-remove %s'", name, name);
+}
+
+static bool is_kept_by_saved(const struct gp_claim *claim)
+{
+	return !claim->live && !claim->noted && claim->vm->domain->managed_save && !is_to_go(claim);
+}
+
 static void check_holders(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	for (size_t s = 0; s < gpu->slot_count; s++) {
@@ -278,14 +337,19 @@ static void check_holders(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 
 		if (!slot->now)
 			continue;
-		if (slot->outsider)
+		if (slot->outsider && !was_told_of(gpu, slot))
 			refuse_outsider(sheet, gpu, slot);
 		for (int live = 1; live >= 0; live--) {
 			for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
-				if (claim->live != (live == 1) || claim->vm == told || !claim_forbids(claim))
+				if (claim->live != (live == 1) || claim->vm == told)
+					continue;
+				if (claim_forbids(claim))
+					refuse_foreign_claim(sheet, gpu, claim);
+				else if (is_kept_by_saved(claim))
+					refuse_saved(sheet, gpu, claim);
+				else
 					continue;
 				told = claim->vm;
-				refuse_foreign_claim(sheet, gpu, claim);
 			}
 		}
 	}
@@ -307,21 +371,20 @@ static unsigned case_of_reset(const struct gp_gpu_row *gpu)
 	return case_number;
 }
 
-/* One entry for each VM that must be off: they must be so at the same time. */
-static void tell_waiting_gpu(struct gp_sheet *sheet, const struct gp_gpu_row *gpu)
+/* Waits for the change of a GPU. One entry for each VM that must be off: they must be so at the same time. */
+static void add_waiting_for_gpu(struct gp_sheet *sheet, const struct gp_gpu_row *gpu, const char *what,
+				struct gp_reason reason, unsigned case_number)
 {
-	const char *what =
-		gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu), gpu->from, gpu->to);
 	bool *told = gp_arena_array_of(sheet->scratch, bool, sheet->vm_count);
 
 	if (gpu->case_number == 27)
-		add_waiting(sheet, what, gpu->waits_for, gpu->reason, gpu->case_number);
+		add_waiting(sheet, what, gpu->waits_for, reason, case_number);
 	for (size_t s = 0; s < gpu->slot_count; s++) {
 		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
 			if (told[claim->vm - sheet->vms] || !is_waited_for(sheet, claim))
 				continue;
 			told[claim->vm - sheet->vms] = true;
-			add_waiting(sheet, what, claim->vm->domain->name, gpu->reason, gpu->case_number);
+			add_waiting(sheet, what, claim->vm->domain->name, reason, case_number);
 		}
 	}
 }
@@ -344,7 +407,10 @@ static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 	check_truth(sheet, gpu);
 	check_holders(sheet, gpu);
 	if (gpu->waits)
-		tell_waiting_gpu(sheet, gpu);
+		add_waiting_for_gpu(sheet, gpu,
+				    gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu),
+						    gpu->from, gpu->to),
+				    gpu->reason, gpu->case_number);
 }
 
 /* ---- VMs: stopping ---- */
@@ -352,7 +418,8 @@ static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 struct obstacle {
 	unsigned case_number;
 	const char *code, *text, *remedy;
-	struct gp_mark mark;
+	struct gp_mark mark; /* another place that has a say */
+	const char *note;    /* what it says; NULL: it is the obstacle itself */
 };
 
 static const char *protect_pattern(const struct gp_desired *desired, const char *name)
@@ -374,7 +441,7 @@ static struct obstacle obstacle_of(struct gp_sheet *sheet, const struct gp_vm_ro
 					 .code = "protected",
 					 .text = gp_sheet_printf(sheet, "protect: \"%s\" says it is never stopped",
 								 protect_pattern(sheet->desired, domain->name)),
-					 .remedy = "shut it down by hand",
+					 .remedy = "wait for it with disruption: defer, or shut it down by hand",
 					 .mark = sheet->desired->policy.protect_mark};
 	if (gp_vm_is_external(vm))
 		return (struct obstacle){.case_number = 78,
@@ -400,8 +467,18 @@ static struct obstacle obstacle_of(struct gp_sheet *sheet, const struct gp_vm_ro
 			.case_number = 83,
 			.code = "just-started",
 			.text = "it was started less than a minute ago and might be forced off (force_off: true)",
-			.remedy = "try again in a minute"};
+			.remedy = "wait a minute"};
 	return (struct obstacle){0};
+}
+
+/* "class vdi says disruption: refuse": the nearest of VM, class and host that says so. */
+static const char *who_refuses(struct gp_sheet *sheet, const struct gp_vm_row *vm, const struct gp_class *class_of)
+{
+	if (vm->want && vm->want->disruption == GP_POLICY_REFUSE)
+		return "it has disruption: refuse";
+	if (class_of && class_of->disruption == GP_POLICY_REFUSE)
+		return gp_sheet_printf(sheet, "class %s has disruption: refuse", class_of->name);
+	return "the policy of this host is disruption: refuse";
 }
 
 static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obstacle obstacle, const char *purpose)
@@ -414,7 +491,7 @@ static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obs
 	if (obstacle.remedy)
 		gp_error_remedy(&diag->error, "%s", obstacle.remedy);
 	if (obstacle.mark.source)
-		gp_diag_other(diag, obstacle.mark, "said here");
+		gp_diag_other(diag, obstacle.mark, "%s", obstacle.note ? obstacle.note : "said here");
 	vm->power_case = obstacle.case_number;
 }
 
@@ -438,6 +515,10 @@ static void stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct gp_reason 
 	struct obstacle obstacle = obstacle_of(sheet, vm);
 
 	if (obstacle.case_number) {
+		if (!obstacle.mark.source && reason.mark.line != vm->want->mark.line) {
+			obstacle.mark = reason.mark;
+			obstacle.note = reason.text;
+		}
 		refuse_stop(sheet, vm, obstacle, purpose);
 		return;
 	}
@@ -457,7 +538,7 @@ static void judge_asked_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	} else if (policy_of(sheet, vm, vm->class_of) == GP_POLICY_REFUSE) {
 		obstacle = (struct obstacle){.case_number = 74,
 					     .code = "policy-refuse",
-					     .text = "disruption: refuse speaks against it",
+					     .text = who_refuses(sheet, vm, vm->class_of),
 					     .remedy = "disruption: restart for this VM, or shut it down by hand"};
 	}
 	if (obstacle.case_number)
@@ -525,7 +606,7 @@ static void judge_binding_of_running(struct gp_sheet *sheet, struct gp_vm_row *v
 		unsigned case_number = edit ? 33 : 40;
 		struct obstacle obstacle = {.case_number = case_number,
 					    .code = "policy-refuse",
-					    .text = "disruption: refuse speaks against it",
+					    .text = who_refuses(sheet, vm, vm->class_of),
 					    .remedy = "shut it down by hand, or disruption: restart or defer"};
 
 		refuse_stop(sheet, vm, obstacle, "for its partition to take effect");
@@ -549,8 +630,10 @@ static void judge_reset_under(struct gp_sheet *sheet, struct gp_vm_row *vm, cons
 	if (policy_of(sheet, vm, gpu->class_of) == GP_POLICY_REFUSE) {
 		struct obstacle obstacle = {.case_number = 11,
 					    .code = "policy-refuse",
-					    .text = "disruption: refuse speaks against it",
-					    .remedy = "shut it down by hand, or disruption: restart or defer"};
+					    .text = who_refuses(sheet, vm, gpu->class_of),
+					    .remedy = "shut it down by hand, or disruption: restart or defer",
+					    .mark = gpu->class_of->partitions_mark,
+					    .note = gpu->reason.text};
 
 		refuse_stop(sheet, vm, obstacle, purpose);
 		return;
@@ -591,9 +674,21 @@ static bool edits_are_refused(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	return false;
 }
 
+/* The GPU whose change the VM's edits wait for; NULL: they wait for a VM. */
+static const struct gp_gpu_row *gpu_waited_for(const struct gp_vm_row *vm)
+{
+	for (size_t e = 0; vm->edits_wait && e < vm->edit_count; e++) {
+		if (vm->edits[e].case_number == 59)
+			return vm->edits[e].ask->slot->gpu;
+	}
+	return NULL;
+}
+
 static void tell_waiting_edits(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
 	const struct gp_edit *edit = telling_edit(vm);
+	const struct gp_gpu_row *gpu = gpu_waited_for(vm);
+	const char *what;
 
 	for (size_t e = 0; e < vm->edit_count; e++) {
 		if (vm->edits[e].case_number == 59 || vm->edits[e].case_number == 52)
@@ -601,11 +696,12 @@ static void tell_waiting_edits(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	}
 	if (!edit)
 		return;
-	add_waiting(
-		sheet,
-		edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
-			  : gp_sheet_printf(sheet, "VM %s", vm->domain->name),
-		vm->waits_for, edit->reason, edit->case_number);
+	what = edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
+			 : gp_sheet_printf(sheet, "VM %s", vm->domain->name);
+	if (gpu)
+		add_waiting_for_gpu(sheet, gpu, what, edit->reason, edit->case_number);
+	else
+		add_waiting(sheet, what, vm->waits_for, edit->reason, edit->case_number);
 }
 
 /* ---- VMs: starting ---- */
@@ -626,7 +722,8 @@ static bool will_have_its_partitions(const struct gp_vm_row *vm)
 static bool has_its_partitions(const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (!vm->claims[c]->live && !vm->claims[c]->slot->now && vm->claims[c]->slot->gpu->waits)
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && !vm->claims[c]->slot->now &&
+		    vm->claims[c]->slot->gpu->waits)
 			return false;
 	}
 	return true;
@@ -635,6 +732,8 @@ static bool has_its_partitions(const struct gp_vm_row *vm)
 /* Does this claim of another VM keep a VM from starting that names the same partition? */
 static bool keeps_from_starting(const struct gp_sheet *sheet, const struct gp_claim *claim)
 {
+	if (claim->noted)
+		return false;
 	if (claim->live)
 		return !goes_down(sheet, claim->vm);
 	return claim->vm->starts && (claim->vm->edits_wait || !is_to_go(claim));
@@ -644,7 +743,7 @@ static bool keeps_from_starting(const struct gp_sheet *sheet, const struct gp_cl
 static const char *plugged_elsewhere(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (vm->claims[c]->live || (!vm->edits_wait && is_to_go(vm->claims[c])))
+		if (vm->claims[c]->live || vm->claims[c]->noted || (!vm->edits_wait && is_to_go(vm->claims[c])))
 			continue;
 		for (const struct gp_claim *claim = vm->claims[c]->slot->claims; claim; claim = claim->next) {
 			if (claim->vm != vm && keeps_from_starting(sheet, claim))
@@ -654,23 +753,40 @@ static const char *plugged_elsewhere(const struct gp_sheet *sheet, const struct 
 	return NULL;
 }
 
+static struct gp_reason reason_to_start(const struct gp_vm_row *vm, bool owed)
+{
+	struct gp_mark nowhere = {0};
+
+	if (owed)
+		return (struct gp_reason){"restore-power", "was stopped by gpupart to be started again",
+					  vm->want ? vm->want->mark : nowhere};
+	return (struct gp_reason){"power", "power: running", vm->want ? vm->want->power_mark : nowhere};
+}
+
 static void judge_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
 	const char *holder = plugged_elsewhere(sheet, vm);
 	bool asked = vm->want && vm->want->power == GP_POWER_RUNNING;
-	bool owed = vm->domain->to_start && !(vm->want && vm->want->power == GP_POWER_STOPPED);
+	bool owed = gp_vm_is_owed_a_start(vm);
 
+	if (vm->want && asked && gp_vm_is_external(vm))
+		gp_diags_add(&sheet->plan->diags, GP_INFO, GP_E_INPUT, "external-power", vm->want->power_mark,
+			     "power: running is not carried out: %s starts and stops %s", vm->domain->external,
+			     vm->domain->name);
 	if ((!asked && !owed) || gp_vm_is_external(vm))
 		return;
-	vm->start_reason = owed ? (struct gp_reason){"restore-power", "was stopped by gpupart to be started again",
-						     vm->want ? vm->want->mark : (struct gp_mark){0}}
-				: (struct gp_reason){"power", "power: running", vm->want->power_mark};
+	vm->start_reason = reason_to_start(vm, owed);
 	vm->power_case = owed ? 76 : 70; /* case 76: we owe it. case 70: asked for */
 	if (!holder && (vm->edits_wait ? owed && has_its_partitions(vm) : will_have_its_partitions(vm))) {
 		vm->starts = true;
 		return;
 	}
 	vm->power_case = 71; /* case 71: starts once it has its partition */
+	if (!holder && gpu_waited_for(vm)) {
+		add_waiting_for_gpu(sheet, gpu_waited_for(vm), gp_sheet_printf(sheet, "VM %s: start", vm->domain->name),
+				    vm->start_reason, 71);
+		return;
+	}
 	add_waiting(sheet, gp_sheet_printf(sheet, "VM %s: start", vm->domain->name),
 		    holder          ? holder
 		    : vm->waits_for ? vm->waits_for
@@ -683,8 +799,12 @@ static void judge_mark(struct gp_vm_row *vm)
 {
 	bool stays_off = !vm->up && vm->want && vm->want->power == GP_POWER_STOPPED;
 
-	if (!vm->domain->to_start || vm->stops)
+	if (!vm->domain->to_start)
 		return;
+	if (vm->stops) { /* for good: then it goes with the stop. Else the start after it needs the mark */
+		vm->clears_mark = !vm->restores;
+		return;
+	}
 	if (vm->up && vm->domain->state != GP_DOMAIN_RUNNING)
 		return;
 	if (!vm->up && !stays_off)

@@ -86,10 +86,14 @@ static struct json_object *step_to_json(const struct gp_step *step)
 		put_address(out, "pf", step->pf);
 	if (on_domain)
 		put_text(out, "domain", gp_uuid_format(step->domain, uuid));
-	if (step->kind == GP_STEP_ATTACH || step->kind == GP_STEP_DETACH)
+	if (step->kind == GP_STEP_ATTACH || step->kind == GP_STEP_DETACH || step->kind == GP_STEP_REPLACE)
 		put(out, "hostdev", hostdev_to_json(&step->hostdev));
-	if (step->kind == GP_STEP_ATTACH)
+	if (step->kind == GP_STEP_ATTACH || step->kind == GP_STEP_REPLACE)
 		put_text(out, "source", step->source);
+	if (step->kind == GP_STEP_REPLACE)
+		put(out, "replaces", hostdev_to_json(&step->replaces));
+	if (step->kind == GP_STEP_DETACH)
+		put_text(out, "keeps_for", step->keeps_for);
 	if (step->timeout_ms)
 		put_number(out, "timeout_ms", step->timeout_ms);
 	if (step->kind == GP_STEP_STOP)

@@ -97,21 +97,48 @@ static void add_step(struct gp_sheet *sheet, struct gp_chain *chain, size_t numb
 	chain->vms_down += step->kind == GP_STEP_STOP && draft->vm->restores;
 }
 
+/* Stopped for a while, and not because the file wants it off. */
+static bool is_restarted(const struct gp_step *step)
+{
+	return step->kind == GP_STEP_STOP && !gp_streq(step->reason.code, "power");
+}
+
+static void add_who_goes_down(const struct gp_chain *chain, struct gp_str *out)
+{
+	enum { SHOWN = 4 };
+	size_t count = 0;
+
+	for (size_t s = 0; s < chain->step_count; s++) {
+		if (!is_restarted(&chain->steps[s]))
+			continue;
+		if (count++ < SHOWN)
+			gp_str_printf(out, "%s%s", count > 1 ? ", " : "", chain->steps[s].device);
+	}
+	if (count > SHOWN)
+		gp_str_printf(out, " and %zu more", count - SHOWN);
+}
+
 /* case 84: the chain needs them all down at the same time, and that many are not allowed */
 static void check_at_once(struct gp_sheet *sheet, const struct gp_chain *chain)
 {
 	const struct gp_policy *policy = &sheet->desired->policy;
 	uint32_t allowed = policy->at_once ? policy->at_once : 1;
 	struct gp_mark mark = policy->at_once_mark;
+	GP_CLEANUP(gp_str_clear) struct gp_str names = {0};
 	struct gp_diag *diag;
 
 	if (chain->vms_down <= allowed)
 		return;
 	for (size_t s = 0; !mark.source && s < chain->step_count; s++)
 		mark = chain->steps[s].reason.mark;
+	add_who_goes_down(chain, &names);
 	diag = gp_sheet_fault(sheet, GP_E_REFUSED, "at-once", mark,
-			      "%u VMs would be down at the same time (%s … %s), and at_once allows %u", chain->vms_down,
-			      chain->domains[0], chain->domains[chain->domain_count - 1], allowed);
+			      "%u VMs would be down at the same time (%s), and at_once allows %u", chain->vms_down,
+			      gp_str_text(&names), allowed);
+	for (size_t s = 0; s < chain->step_count && !diag->other_note; s++) {
+		if (is_restarted(&chain->steps[s]))
+			gp_diag_other(diag, chain->steps[s].reason.mark, "%s", chain->steps[s].reason.text);
+	}
 	gp_error_remedy(&diag->error, "at_once: %u, or shut some of them down first", chain->vms_down);
 }
 

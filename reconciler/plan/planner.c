@@ -100,8 +100,9 @@ static void count_step(struct gp_sheet *sheet, const struct gp_step *step)
 {
 	struct gp_plan_summary *sum = &sheet->plan->summary;
 
-	sum->bound += step->kind == GP_STEP_ATTACH;
-	sum->released += step->kind == GP_STEP_DETACH;
+	sum->bound += step->kind == GP_STEP_ATTACH || step->kind == GP_STEP_REPLACE;
+	/* What only keeps its place is counted when the other comes. */
+	sum->released += (step->kind == GP_STEP_DETACH && !step->keeps_for) || step->kind == GP_STEP_REPLACE;
 	sum->vms_started += step->kind == GP_STEP_START;
 	if (step->kind == GP_STEP_STOP) {
 		sum->vms_stopped++;

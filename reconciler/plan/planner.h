@@ -26,6 +26,8 @@ struct gp_render_options {
 /* The text that a person reviews; ends with the summary line, or "No changes." */
 void gp_plan_render(const struct gp_plan *plan, const struct gp_desired *desired, const struct gp_observed *observed,
 		    struct gp_render_options options, struct gp_str *out);
+/* What the plan waits for, one line each, as in the plan. */
+void gp_plan_render_waiting(const struct gp_plan *plan, struct gp_render_options options, struct gp_str *out);
 /* One step as one line, as in the plan; used for progress, too. */
 void gp_step_render(const struct gp_step *step, struct gp_render_options options, struct gp_str *out);
 /* {"format_version": "1.0", "kind": "plan", "changed": …}; caller puts. */

@@ -399,16 +399,11 @@ static size_t run_of(const struct gp_plan *plan, size_t first,
 	return end - first;
 }
 
-static void add_waiting(const struct page *page)
+static void add_waiting_lines(const struct page *page)
 {
 	const struct gp_plan *plan = page->plan;
 	size_t count;
 
-	if (plan->waiting_count == 0)
-		return;
-	gp_str_add_char(page->out, '\n');
-	add_tinted(page, BOLD, "Waiting");
-	gp_str_add_char(page->out, '\n');
 	for (size_t i = 0; i < plan->waiting_count; i += count) {
 		count = run_of(plan, i, is_same_thing);
 		if (count == 1)
@@ -417,6 +412,25 @@ static void add_waiting(const struct page *page)
 			count = 1;
 		add_waiting_line(page, &plan->waiting[i], count);
 	}
+}
+
+void gp_plan_render_waiting(const struct gp_plan *plan, struct gp_render_options options, struct gp_str *out)
+{
+	struct gp_str text = {0};
+	struct page page = {.plan = plan, .options = options, .out = &text};
+
+	add_waiting_lines(&page);
+	hand_over(&text, options, out);
+}
+
+static void add_waiting(const struct page *page)
+{
+	if (page->plan->waiting_count == 0)
+		return;
+	gp_str_add_char(page->out, '\n');
+	add_tinted(page, BOLD, "Waiting");
+	gp_str_add_char(page->out, '\n');
+	add_waiting_lines(page);
 }
 
 /* ---- the last lines ---- */
@@ -475,7 +489,9 @@ static void add_errors(const struct page *page)
 		refused += diags->items[i].severity == GP_ERROR && diags->items[i].error.kind == GP_E_REFUSED;
 	gp_str_printf(page->out, "Nothing will be done: %zu error%s", diags->error_count,
 		      diags->error_count == 1 ? "" : "s");
-	if (refused)
+	if (refused == diags->error_count)
+		gp_str_add(page->out, ", refused for the sake of what runs");
+	else if (refused)
 		gp_str_printf(page->out, ", %zu of them refused for the sake of what runs", refused);
 	gp_str_add(page->out, ".\n");
 }

@@ -42,7 +42,8 @@ static bool is_known(const struct gp_domain *domain)
 
 static bool is_of_interest(const struct gp_domain *domain)
 {
-	return domain->config_count > 0 || domain->live_count > 0 || domain->to_start || !is_known(domain);
+	return domain->config_count > 0 || domain->live_count > 0 || domain->place_count > 0 || domain->to_start ||
+	       !is_known(domain);
 }
 
 static struct gp_vm_row *add_row(struct gp_sheet *sheet, size_t domain)
@@ -52,7 +53,7 @@ static struct gp_vm_row *add_row(struct gp_sheet *sheet, size_t domain)
 	row->domain = &sheet->observed->domains[domain];
 	row->domain_index = domain;
 	row->up = row->domain->state != GP_DOMAIN_OFF && row->domain->state != GP_DOMAIN_CRASHED;
-	row->stop_step = row->start_step = GP_NO_STEP;
+	row->stop_step = row->start_step = row->last_edit = GP_NO_STEP;
 	sheet->by_domain[domain] = row;
 	return row;
 }
@@ -132,7 +133,8 @@ static void tell_no_domains(struct gp_sheet *sheet)
 	gp_diags_add(&sheet->plan->diags, GP_WARNING, GP_E_UNAVAILABLE, "domains-unknown", sheet->desired->vms[0].mark,
 		     "the VMs of this host cannot be read, so no VM is given a partition: %s", why);
 	waiting = gp_arena_push(sheet->arena, sheet->plan->waiting, sheet->plan->waiting_count);
-	waiting->what = gp_sheet_printf(sheet, "partitions of %zu listed VMs", sheet->desired->vm_count);
+	waiting->what = gp_sheet_printf(sheet, "partitions of %zu listed VM%s", sheet->desired->vm_count,
+					sheet->desired->vm_count == 1 ? "" : "s");
 	waiting->reason =
 		(struct gp_reason){"domains-unknown", gp_sheet_printf(sheet, "%s", why), sheet->desired->vms[0].mark};
 	waiting->case_number = 63;
@@ -148,21 +150,34 @@ struct gp_slot *gp_sheet_slot(struct gp_sheet *sheet, const struct gp_hostdev *h
 	return hostdev->vf < row->slot_count ? &row->slots[hostdev->vf] : NULL;
 }
 
-static void add_claims(struct gp_sheet *sheet, struct gp_vm_row *row, const struct gp_hostdev *hostdevs, size_t count,
-		       bool live)
+static void add_claim(struct gp_sheet *sheet, struct gp_vm_row *row, const struct gp_hostdev *hostdev, bool live,
+		      bool noted)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct gp_slot *slot = gp_sheet_slot(sheet, &hostdevs[i]);
-		struct gp_claim *claim;
+	struct gp_slot *slot = gp_sheet_slot(sheet, hostdev);
+	struct gp_claim *claim;
 
-		if (!live && hostdevs[i].ours && !hostdevs[i].resolved)
-			row->unresolved = true;
-		if (!slot)
-			continue;
-		claim = gp_arena_new_of(sheet->scratch, struct gp_claim);
-		*claim = (struct gp_claim){row, &hostdevs[i], slot, live, slot->claims};
-		slot->claims = claim;
-		*gp_arena_push(sheet->scratch, row->claims, row->claim_count) = claim;
+	if (!live && hostdev->ours && !hostdev->resolved)
+		row->unresolved = true;
+	if (!slot)
+		return;
+	claim = gp_arena_new_of(sheet->scratch, struct gp_claim);
+	*claim = (struct gp_claim){row, hostdev, slot, live, noted, slot->claims};
+	slot->claims = claim;
+	*gp_arena_push(sheet->scratch, row->claims, row->claim_count) = claim;
+}
+
+static void add_claims(struct gp_sheet *sheet, struct gp_vm_row *row)
+{
+	const struct gp_domain *domain = row->domain;
+
+	for (size_t i = 0; i < domain->config_count; i++)
+		add_claim(sheet, row, &domain->config[i], false, false);
+	for (size_t i = 0; i < domain->live_count; i++)
+		add_claim(sheet, row, &domain->live[i], true, false);
+	/* What an interrupted exchange has taken out is as good as still there: nobody else is to get it meanwhile. */
+	for (size_t i = 0; i < domain->place_count; i++) {
+		if (gp_place_is_empty(domain, &domain->places[i]))
+			add_claim(sheet, row, &domain->places[i], false, true);
 	}
 }
 
@@ -204,12 +219,8 @@ void gp_roster(struct gp_sheet *sheet)
 		if (!sheet->by_domain[d] && is_of_interest(&observed->domains[d]))
 			add_row(sheet, d);
 	}
-	for (size_t v = 0; v < sheet->vm_count; v++) {
-		struct gp_vm_row *row = &sheet->vms[v];
-
-		add_claims(sheet, row, row->domain->config, row->domain->config_count, false);
-		add_claims(sheet, row, row->domain->live, row->domain->live_count, true);
-	}
+	for (size_t v = 0; v < sheet->vm_count; v++)
+		add_claims(sheet, &sheet->vms[v]);
 	find_outsiders(sheet);
 	if (observed->domains_state.known)
 		tell_undefined(sheet);

@@ -30,6 +30,7 @@ struct gp_claim {
 	const struct gp_hostdev *hostdev;
 	struct gp_slot *slot;
 	bool live;
+	bool noted;            /* not in the definition: taken out of it by an exchange that has not ended */
 	struct gp_claim *next; /* on the same slot */
 };
 
@@ -86,9 +87,10 @@ struct gp_edit {
 	struct gp_vm_row *vm;
 	struct gp_ask *ask;              /* NULL: release */
 	const struct gp_hostdev *remove; /* NULL: nothing was there */
+	bool noted;                      /* `remove` was taken out before; only its place is noted */
 	unsigned case_number;
 	struct gp_reason reason;
-	size_t detach_step, attach_step; /* drafts; GP_NO_STEP */
+	size_t detach_step, attach_step; /* drafts; GP_NO_STEP. A replacement is both */
 };
 
 struct gp_vm_row {
@@ -104,7 +106,9 @@ struct gp_vm_row {
 	size_t edit_count;
 	struct gp_claim **claims; /* its own, on managed and foreign GPUs alike */
 	size_t claim_count;
-	bool unresolved; /* a hostdev of ours names no VF that is known now */
+	bool unresolved;                   /* a hostdev of ours names no VF that is known now */
+	const struct gp_hostdev **forgets; /* places that no edit fills */
+	size_t forget_count;
 
 	/* gate */
 	const struct gp_class *class_of; /* whose policy speaks for its bindings; may be NULL */
@@ -118,6 +122,7 @@ struct gp_vm_row {
 	bool later; /* its edits and its start belong to the second stage */
 	/* steps */
 	size_t stop_step, start_step;
+	size_t last_edit; /* the edits of one definition are done one after the other */
 };
 
 /* A step on its way into a chain. Drafts stand in an order in which they could run one by one. */

@@ -3,9 +3,9 @@
  * Deltas to primitive steps. Drafts are made in six passes, so that each needs only what stands before it:
  *
  *	stop      VMs that the plan takes down, marked first
- *	detach    hostdevs that go
+ *	detach    hostdevs that go for good
  *	GPUs      whatever the back-end asks for
- *	attach    hostdevs that come
+ *	attach    hostdevs that come, new or in the place of others
  *	start     VMs whose own GPUs and edits are done
  *	unmark    marks that are void now
  */
@@ -167,6 +167,11 @@ static void split_stages(struct gp_sheet *sheet)
 
 /* ---- VMs ---- */
 
+static bool stays_off(const struct gp_vm_row *vm)
+{
+	return !vm->starts && (vm->stops || !vm->up);
+}
+
 static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, size_t after)
 {
 	struct gp_draft *draft =
@@ -175,7 +180,9 @@ static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, s
 	draft->step.attribute = GP_MARK_TO_START;
 	draft->step.before = set ? NULL : GP_MARK_TO_START;
 	draft->step.after = set ? GP_MARK_TO_START : NULL;
-	draft->step.what = set ? "note that it is to be started again" : "it runs; forget that it was to be started";
+	draft->step.what = set                      ? "note that it is to be started again"
+			   : stays_off(vm)          ? "it is to stay off; forget that it was to be started"
+						    : "it runs; forget that it was to be started";
 	draft->later = !set && vm->later;
 	need(sheet, draft, after);
 	if (set)
@@ -233,34 +240,42 @@ static enum gp_guard guard_of(const struct gp_vm_row *vm)
 	return vm->stops || !vm->up ? GP_GUARD_OFF : GP_GUARD_NONE;
 }
 
-static void draft_detach(struct gp_sheet *sheet, struct gp_edit *edit, size_t *previous)
+static struct gp_draft *add_edit_draft(struct gp_sheet *sheet, struct gp_edit *edit, enum gp_step_kind kind)
 {
-	struct gp_draft *draft;
+	struct gp_draft *draft = add_vm_draft(sheet, edit->vm, kind, edit->reason, edit->case_number);
 
-	if (!edit->remove)
-		return;
-	draft = add_vm_draft(sheet, edit->vm, GP_STEP_DETACH, edit->reason, edit->case_number);
 	draft->later = edit->vm->later;
-	draft->step.hostdev = copy_of(sheet, edit->remove);
-	draft->step.before = name_of_hostdev(sheet, edit->remove);
 	draft->step.guard = guard_of(edit->vm);
-	draft->step.disruption = edit->ask ? GP_DISRUPTS_NOTHING : GP_DISRUPTS_VM_DEVICE;
-	draft->step.what = gp_sheet_printf(sheet, "take %s out of its definition%s", draft->step.before,
-					   edit->ask ? "" : ", for good");
 	need(sheet, draft, edit->vm->stops ? edit->vm->stop_step : GP_NO_STEP);
-	need(sheet, draft, *previous);
-	edit->detach_step = *previous = number_of(sheet, draft);
+	need(sheet, draft, edit->vm->last_edit);
+	edit->vm->last_edit = number_of(sheet, draft);
+	return draft;
 }
 
-static void draft_detaches(struct gp_sheet *sheet, struct gp_vm_row *vm)
+/* Out for good; or, keeping its place, until what is to come there can come. */
+static void draft_detach(struct gp_sheet *sheet, struct gp_edit *edit, const char *keeps_for)
 {
-	size_t previous = GP_NO_STEP;
+	struct gp_draft *draft = add_edit_draft(sheet, edit, GP_STEP_DETACH);
 
-	for (size_t e = 0; e < vm->edit_count && !vm->edits_wait; e++)
-		draft_detach(sheet, &vm->edits[e], &previous);
+	draft->step.hostdev = copy_of(sheet, edit->remove);
+	draft->step.keeps_for = keeps_for;
+	draft->step.before = name_of_hostdev(sheet, edit->remove);
+	draft->step.disruption = keeps_for ? GP_DISRUPTS_NOTHING : GP_DISRUPTS_VM_DEVICE;
+	draft->step.what = gp_sheet_printf(sheet, "take %s out of its definition, %s", draft->step.before,
+					   keeps_for ? "and keep its place" : "for good");
+	edit->detach_step = number_of(sheet, draft);
 }
 
-/* Before a GPU loses its VFs: those who run with one are off, those who give one up have let go. */
+static void draft_releases(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	for (size_t e = 0; e < vm->edit_count && !vm->edits_wait; e++) {
+		if (!vm->edits[e].ask)
+			draft_detach(sheet, &vm->edits[e], NULL);
+	}
+}
+
+/* Before a GPU loses its VFs: those who run with one are off, those who give one up have let go. Who is off and moves
+ * keeps its old hostdev until its new one can come: what is not there holds nothing up. */
 static void need_the_gpu_empty(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_gpu_row *gpu)
 {
 	if (gpu->from == 0)
@@ -334,38 +349,185 @@ static struct gp_hostdev hostdev_for(struct gp_sheet *sheet, const struct gp_edi
 	return hostdev;
 }
 
-static void draft_attach(struct gp_sheet *sheet, struct gp_edit *edit, size_t *previous)
+static enum gp_unit unit_of(const struct gp_bound *bound)
 {
-	struct gp_draft *draft;
-
-	if (!edit->ask)
-		return;
-	draft = add_vm_draft(sheet, edit->vm, GP_STEP_ATTACH, edit->reason, edit->case_number);
-	draft->later = edit->vm->later;
-	draft->step.hostdev = hostdev_for(sheet, edit);
-	draft->step.source = draft->step.after = gp_slot_name(sheet, edit->ask->slot);
-	draft->step.pf = edit->ask->slot->gpu->gpu->addr;
-	draft->step.guard = guard_of(edit->vm);
-	draft->step.what = gp_sheet_printf(sheet, "put %s into its definition, class %s%s", draft->step.after,
-					   edit->ask->slot->gpu->class_of->name,
-					   *draft->step.hostdev.guest_xml ? ", at the same guest address" : "");
-	need(sheet, draft, edit->vm->stops ? edit->vm->stop_step : GP_NO_STEP);
-	need(sheet, draft, *previous);
-	need(sheet, draft, step_of_gpu(edit->ask->slot));
-	need_the_slot_free(sheet, draft, edit);
-	edit->attach_step = *previous = number_of(sheet, draft);
+	if (bound->min.unit != GP_UNIT_NONE)
+		return bound->min.unit;
+	return bound->optimal.unit != GP_UNIT_NONE ? bound->optimal.unit : bound->max.unit;
 }
 
-static void draft_attaches(struct gp_sheet *sheet, struct gp_vm_row *vm)
+static struct gp_amount amount_of(const struct gp_offer *offer, enum gp_unit unit)
 {
-	size_t previous = GP_NO_STEP;
+	uint64_t value = unit == GP_UNIT_BYTES ? offer->bytes : unit == GP_UNIT_SHARE ? offer->share : offer->engines;
 
-	for (size_t e = 0; e < vm->edit_count; e++) {
-		if (vm->edits[e].detach_step != GP_NO_STEP)
-			previous = vm->edits[e].detach_step;
+	return (struct gp_amount){unit, value};
+}
+
+/* "; vram 2GiB by admission, decode 25% by admission": what is got for each amount asked, and how that holds. */
+static const char *how_bounds_hold(struct gp_sheet *sheet, const struct gp_ask *ask)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str words = {0};
+
+	for (enum gp_resource r = 0; r < GP_RESOURCE_COUNT; r++) {
+		const struct gp_bound *bound = &ask->want->bounds[r];
+		const struct gp_offer *offer = &ask->slot->offers[r];
+
+		if (!bound->given)
+			continue;
+		gp_str_printf(&words, "%s%s ", words.length ? ", " : "; ", gp_resource_name(r));
+		gp_amount_format(amount_of(offer, unit_of(bound)), &words);
+		gp_str_printf(&words, " by %s", gp_hold_name(offer->hold));
 	}
-	for (size_t e = 0; e < vm->edit_count && !vm->edits_wait; e++)
-		draft_attach(sheet, &vm->edits[e], &previous);
+	return gp_sheet_printf(sheet, "%s", gp_str_text(&words));
+}
+
+static const char *name_of_old(struct gp_sheet *sheet, const struct gp_edit *edit)
+{
+	return gp_sheet_printf(sheet, "%s%s", name_of_hostdev(sheet, edit->remove),
+			       edit->remove->ours ? "" : " (made by hand)");
+}
+
+/* What happens to the definition, up to the class. */
+static const char *what_comes(struct gp_sheet *sheet, const struct gp_edit *edit, const char *slot)
+{
+	const char *old = edit->remove ? name_of_old(sheet, edit) : NULL;
+
+	if (!old)
+		return gp_sheet_printf(sheet, "put %s into its definition", slot);
+	if (edit->noted)
+		return gp_sheet_printf(sheet, "go on exchanging %s, taken out before, for %s", old, slot);
+	if (gp_sheet_slot(sheet, edit->remove) != edit->ask->slot)
+		return gp_sheet_printf(sheet, "exchange %s for %s", old, slot);
+	return gp_sheet_printf(sheet, edit->remove->ours ? "put %s into its definition anew" : "take over %s", old);
+}
+
+static void draft_attach(struct gp_sheet *sheet, struct gp_edit *edit)
+{
+	const struct gp_slot *slot = edit->ask->slot;
+	struct gp_draft *draft = add_edit_draft(sheet, edit, edit->remove ? GP_STEP_REPLACE : GP_STEP_ATTACH);
+
+	draft->step.hostdev = hostdev_for(sheet, edit);
+	draft->step.source = draft->step.after = gp_slot_name(sheet, slot);
+	draft->step.pf = slot->gpu->gpu->addr;
+	if (edit->remove) {
+		draft->step.replaces = copy_of(sheet, edit->remove);
+		draft->step.before = name_of_hostdev(sheet, edit->remove);
+	}
+	draft->step.what = gp_sheet_printf(
+		sheet, "%s, class %s%s%s", what_comes(sheet, edit, draft->step.after), slot->gpu->class_of->name,
+		*draft->step.hostdev.guest_xml ? ", at the same guest address" : "", how_bounds_hold(sheet, edit->ask));
+	need(sheet, draft, step_of_gpu(slot));
+	need_the_slot_free(sheet, draft, edit);
+	edit->attach_step = number_of(sheet, draft);
+	if (edit->remove && edit->detach_step == GP_NO_STEP)
+		edit->detach_step = edit->attach_step;
+}
+
+/* ---- exchanges among each other ---- */
+
+static bool still_has_what_it_gives(const struct gp_edit *edit)
+{
+	return edit->ask && edit->remove && !edit->noted && edit->detach_step == GP_NO_STEP && !edit->vm->edits_wait;
+}
+
+/* Two hostdevs of one definition cannot have the same name, not even for a moment. */
+static bool has_its_name(const struct gp_edit *other, const struct gp_edit *edit)
+{
+	uint32_t request;
+	const char *class_name;
+
+	return gp_alias_parse(other->remove->alias, &request, &class_name) == 0 && request == edit->ask->request &&
+	       gp_streq(class_name, edit->ask->slot->gpu->class_of->name);
+}
+
+/* Who still has the partition, or in the same definition the name, that is to come with this edit. */
+static struct gp_edit *in_the_way_of(const struct gp_edit *edit)
+{
+	for (const struct gp_claim *claim = edit->ask->slot->claims; claim; claim = claim->next) {
+		for (size_t e = 0; e < claim->vm->edit_count; e++) {
+			struct gp_edit *other = &claim->vm->edits[e];
+
+			if (other != edit && other->remove == claim->hostdev && still_has_what_it_gives(other))
+				return other;
+		}
+	}
+	for (size_t e = 0; e < edit->vm->edit_count; e++) {
+		struct gp_edit *other = &edit->vm->edits[e];
+
+		if (other != edit && still_has_what_it_gives(other) && has_its_name(other, edit))
+			return other;
+	}
+	return NULL;
+}
+
+static bool is_to_come(const struct gp_edit *edit)
+{
+	return edit->ask && edit->attach_step == GP_NO_STEP && !edit->vm->edits_wait;
+}
+
+/* Drafts all that have nobody in their way. Returns one that has, or NULL. */
+static struct gp_edit *draft_free_attaches(struct gp_sheet *sheet, bool *any, size_t *edit_count)
+{
+	struct gp_edit *stuck = NULL;
+
+	*any = false;
+	*edit_count = 0;
+	for (size_t v = 0; v < sheet->vm_count; v++) {
+		for (size_t e = 0; e < sheet->vms[v].edit_count; e++) {
+			struct gp_edit *edit = &sheet->vms[v].edits[e];
+
+			++*edit_count;
+			if (!is_to_come(edit))
+				continue;
+			if (in_the_way_of(edit)) {
+				stuck = stuck ? stuck : edit;
+				continue;
+			}
+			draft_attach(sheet, edit);
+			*any = true;
+		}
+	}
+	return stuck;
+}
+
+/* case 68: a circle of exchanges. One of them lets go first, and its place is kept: it is the last to be served. */
+static void open_circle(struct gp_sheet *sheet, struct gp_edit *stuck, size_t edit_count)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str alias = {0};
+
+	for (size_t i = 0; i < edit_count; i++) /* whoever waits for a circle is led into it */
+		stuck = in_the_way_of(stuck);
+	gp_alias_format(&alias, stuck->ask->request, stuck->ask->slot->gpu->class_of->name);
+	draft_detach(sheet, stuck, gp_sheet_printf(sheet, "%s", gp_str_text(&alias)));
+}
+
+static void draft_attaches(struct gp_sheet *sheet)
+{
+	size_t edit_count;
+	bool any;
+
+	for (struct gp_edit *stuck; (stuck = draft_free_attaches(sheet, &any, &edit_count));) {
+		if (!any)
+			open_circle(sheet, stuck, edit_count);
+	}
+}
+
+/* case 99: after the edits, since the place may be that of one of them, kept under another name */
+static void draft_forgets(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	struct gp_reason reason = {"place-void", "nobody is to come to the place that was kept",
+				   vm->want ? vm->want->mark : (struct gp_mark){0}};
+
+	for (size_t f = 0; f < vm->forget_count && !vm->edits_wait; f++) {
+		struct gp_draft *draft = add_vm_draft(sheet, vm, GP_STEP_MARK, reason, 99);
+
+		draft->later = vm->later;
+		draft->step.attribute = GP_MARK_PLACE;
+		draft->step.before = gp_arena_strdup(sheet->arena, vm->forgets[f]->alias);
+		draft->step.what = gp_sheet_printf(sheet, "forget the place kept for %s", draft->step.before);
+		need(sheet, draft, vm->last_edit);
+		vm->last_edit = number_of(sheet, draft);
+	}
 }
 
 static void draft_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
@@ -384,19 +546,20 @@ static void draft_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	draft->step.timeout_ms = DEFAULT_DEADLINE_MS;
 	draft->step.what = "start it";
 	need(sheet, draft, vm->stops ? vm->stop_step : GP_NO_STEP);
-	for (size_t e = 0; e < vm->edit_count; e++) {
-		need(sheet, draft, vm->edits[e].detach_step);
-		need(sheet, draft, vm->edits[e].attach_step);
-	}
+	need(sheet, draft, vm->last_edit);
 	for (size_t a = 0; a < vm->ask_count; a++) {
 		if (vm->asks[a].slot)
 			need(sheet, draft, step_of_gpu(vm->asks[a].slot));
 	}
-	for (size_t c = 0; c < vm->claim_count; c++) { /* whoever runs with what is in its definition goes off first */
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		/* Whoever runs with what its definition names goes off first. */
 		const struct gp_vm_row *holder = gp_slot_live_holder(vm->claims[c]->slot, vm);
 
-		if (!vm->claims[c]->live && holder && holder->stops)
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && holder && holder->stops)
 			need(sheet, draft, holder->stop_step);
+		/* It starts with what it has, since its edits wait: not in the middle of a reset. */
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && vm->edits_wait)
+			need(sheet, draft, step_of_gpu(vm->claims[c]->slot));
 	}
 	vm->start_step = number_of(sheet, draft);
 }
@@ -407,7 +570,7 @@ static void draft_unmark(struct gp_sheet *sheet, struct gp_vm_row *vm)
 		vm->start_reason = (struct gp_reason){"mark-void", "the mark says nothing any more",
 						      vm->want ? vm->want->mark : (struct gp_mark){0}};
 	if (vm->clears_mark || (vm->starts && (vm->restores || vm->domain->to_start)))
-		draft_mark(sheet, vm, false, vm->start_step);
+		draft_mark(sheet, vm, false, vm->starts ? vm->start_step : vm->stop_step);
 }
 
 /* ---- needs that follow from others are not said ---- */
@@ -458,10 +621,11 @@ void gp_steps(struct gp_sheet *sheet)
 	}
 	split_stages(sheet);
 	each_vm(sheet, draft_stop);
-	each_vm(sheet, draft_detaches);
+	each_vm(sheet, draft_releases);
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
 		draft_gpu(sheet, &sheet->gpus[g]);
-	each_vm(sheet, draft_attaches);
+	draft_attaches(sheet);
+	each_vm(sheet, draft_forgets);
 	each_vm(sheet, draft_start);
 	each_vm(sheet, draft_unmark);
 	drop_implied_needs(sheet);

@@ -102,6 +102,18 @@ static void hold(struct gp_observed *observed, struct gp_partition *partition, s
 	*gp_arena_push(observed->arena, partition->holders, partition->holder_count) = holder;
 }
 
+static bool resolve(const struct vf_index *index, struct gp_hostdev *hostdev, const struct vf_entry **found)
+{
+	const struct vf_entry *entry = hostdev->type == GP_HOSTDEV_PCI ? find_vf(index, hostdev->source) : NULL;
+	if (entry == NULL)
+		return false;
+	hostdev->resolved = true;
+	hostdev->gpu = entry->gpu;
+	hostdev->vf = entry->vf;
+	*found = entry;
+	return true;
+}
+
 static void join_hostdevs(struct gp_observed *observed, const struct vf_index *index, size_t domain,
 			  enum gp_holder_kind kind)
 {
@@ -110,17 +122,19 @@ static void join_hostdevs(struct gp_observed *observed, const struct vf_index *i
 	struct gp_hostdev *hostdevs = live ? holder->live : holder->config;
 	size_t count = live ? holder->live_count : holder->config_count;
 	for (size_t i = 0; i < count; i++) {
-		const struct vf_entry *entry =
-			hostdevs[i].type == GP_HOSTDEV_PCI ? find_vf(index, hostdevs[i].source) : NULL;
-		if (entry == NULL)
-			continue;
-		hostdevs[i].resolved = true;
-		hostdevs[i].gpu = entry->gpu;
-		hostdevs[i].vf = entry->vf;
-		if (entry->exists)
+		const struct vf_entry *entry;
+		if (resolve(index, &hostdevs[i], &entry) && entry->exists)
 			hold(observed, partition_at(observed, entry),
 			     (struct gp_holder){.kind = kind, .name = holder->name, .domain = domain, .hostdev = i});
 	}
+}
+
+/* What was taken out is known again, but holds nothing. */
+static void join_places(struct gp_domain *domain, const struct vf_index *index)
+{
+	const struct vf_entry *entry;
+	for (size_t i = 0; i < domain->place_count; i++)
+		resolve(index, &domain->places[i], &entry);
 }
 
 void gp_join_domains(struct gp_observed *observed)
@@ -129,6 +143,7 @@ void gp_join_domains(struct gp_observed *observed)
 	for (size_t i = 0; i < observed->domain_count; i++) {
 		join_hostdevs(observed, &index, i, GP_HOLDER_DOMAIN_LIVE);
 		join_hostdevs(observed, &index, i, GP_HOLDER_DOMAIN_CONFIG);
+		join_places(&observed->domains[i], &index);
 	}
 }
 

@@ -5,11 +5,14 @@
  * Under-report: what cannot be read becomes unknown, never an error and never "free". Only a host whose PCI devices
  * cannot even be listed has no snapshot.
  */
+#include <string.h>
+
+#include "base/clock.h"
 #include "run/join.h"
 #include "run/reconcile.h"
 #include "vendor/vendor.h"
 
-#include <string.h>
+enum { SETTLE_MS = 1500, SETTLE_POLL_MS = 50 };
 
 struct addresses {
 	struct gp_pci_addr *items;
@@ -75,6 +78,32 @@ static void ask_vendor(struct gp_host *host, struct gp_arena *arena, struct gp_g
 	offer_as_laid_out(gpu);
 }
 
+static int ask_again(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu)
+{
+	if (gp_host_observe_pf(host, arena, gpu->addr, gpu, NULL) != 0)
+		return -1;
+	gpu->unfit = GP_FIT;
+	gpu->unfit_why = gpu->unfit_remedy = NULL;
+	gpu->layout_count = 0;
+	ask_vendor(host, arena, gpu);
+	return 0;
+}
+
+/* A run that was killed leaves its last write to the kernel, which may be about to end: a moment of patience, shared by all
+ * GPUs, spares the next run a fault. */
+static void let_settle(struct gp_host *host, struct gp_observed *observed)
+{
+	uint64_t until = gp_clock_ms() + SETTLE_MS;
+	if (observed->kind == GP_HOST_CAPTURED)
+		return;
+	for (size_t i = 0; i < observed->gpu_count; i++)
+		while (observed->gpus[i].unfit == GP_UNFIT_TRANSITION && gp_clock_ms() < until) {
+			gp_sleep_ms(SETTLE_POLL_MS);
+			if (ask_again(host, observed->arena, &observed->gpus[i]) != 0)
+				break;
+		}
+}
+
 static struct gp_source_state unknown_because(struct gp_arena *arena, const char *what, const struct gp_error *err)
 {
 	const char *why = gp_arena_printf(arena, "%s%s%s", what, err->message == NULL ? "" : ": ",
@@ -124,6 +153,7 @@ struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *de
 	}
 	for (size_t i = 0; i < observed->gpu_count; i++)
 		ask_vendor(host, arena, &observed->gpus[i]);
+	let_settle(host, observed);
 	observe_domains(host, observed);
 	gp_join_domains(observed);
 	gp_join_drivers(observed);

@@ -57,6 +57,23 @@ static bool misses_a_device(struct gp_bench *bench, const struct gp_domain *doma
 	return false;
 }
 
+static bool has_alias(const struct gp_domain *domain, const char *alias)
+{
+	for (size_t i = 0; i < domain->config_count; i++)
+		if (gp_streq(domain->config[i].alias, alias))
+			return true;
+	return false;
+}
+
+/* An exchange stopped half-way: started now, the guest would see no GPU, and might take the next one for another. */
+static bool lacks_what_was_taken_out(const struct gp_domain *domain)
+{
+	for (size_t i = 0; i < domain->place_count; i++)
+		if (gp_place_is_empty(domain, &domain->places[i]) && !has_alias(domain, domain->places[i].alias))
+			return true;
+	return false;
+}
+
 static void clear_mark(struct restoring *restoring, const struct gp_domain *domain)
 {
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
@@ -87,8 +104,8 @@ static void restore_off(struct restoring *restoring, const struct gp_domain *dom
 {
 	if (any(restoring, domain->uuid, GP_STEP_START, has_failed))
 		stays_off(restoring, domain, "starting it has failed");
-	else if (any(restoring, domain->uuid, GP_STEP_DETACH, came_about) &&
-		 any(restoring, domain->uuid, GP_STEP_ATTACH, did_not_come_about))
+	else if (lacks_what_was_taken_out(domain) || (any(restoring, domain->uuid, GP_STEP_DETACH, came_about) &&
+						      any(restoring, domain->uuid, GP_STEP_ATTACH, did_not_come_about)))
 		stays_off(restoring, domain, "its partition was taken and not yet replaced");
 	else if (misses_a_device(restoring->bench, domain))
 		stays_off(restoring, domain, "a device that its definition names is not there");

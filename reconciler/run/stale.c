@@ -21,6 +21,7 @@ static bool same_step(const struct gp_step *a, const struct gp_step *b)
 	       gp_streq(a->attribute, b->attribute) && gp_streq(a->before, b->before) && gp_streq(a->after, b->after) &&
 	       gp_pci_addr_compare(a->pf, b->pf) == 0 && gp_uuid_equal(a->domain, b->domain) &&
 	       gp_streq(a->source, b->source) && same_hostdev(&a->hostdev, &b->hostdev) &&
+	       same_hostdev(&a->replaces, &b->replaces) && gp_streq(a->keeps_for, b->keeps_for) &&
 	       a->timeout_ms == b->timeout_ms && a->force == b->force && a->disruption == b->disruption &&
 	       a->guard == b->guard;
 }
@@ -125,6 +126,8 @@ static void compare_domain(const struct gp_domain *was, const struct gp_domain *
 			      gp_domain_state_name(is->state));
 	if (!same_hostdevs(was->config, was->config_count, is->config, is->config_count) && room_for_one(changes))
 		gp_str_printf(changes->out, "the devices in the definition of VM %s have changed", was->name);
+	if (!same_hostdevs(was->places, was->place_count, is->places, is->place_count) && room_for_one(changes))
+		gp_str_printf(changes->out, "our notes of unfinished exchanges on VM %s have changed", was->name);
 	if (was->managed_save != is->managed_save && room_for_one(changes))
 		gp_str_printf(changes->out, "VM %s %s a managed-save image", was->name,
 			      is->managed_save ? "has got" : "no longer has");

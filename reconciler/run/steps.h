@@ -52,6 +52,7 @@ bool gp_wait_round(unsigned *round, uint64_t deadline_ms);
 bool gp_is_domain_step(const struct gp_step *step);
 int gp_run_attach(struct gp_step_run *run, struct gp_error *err);
 int gp_run_detach(struct gp_step_run *run, struct gp_error *err);
+int gp_run_replace(struct gp_step_run *run, struct gp_error *err);
 int gp_run_mark(struct gp_step_run *run, struct gp_error *err);
 int gp_run_stop(struct gp_step_run *run, struct gp_error *err);
 int gp_run_start(struct gp_step_run *run, struct gp_error *err);

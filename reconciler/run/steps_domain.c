@@ -43,7 +43,7 @@ static int check_off(struct gp_vmm *vmm, const struct gp_step *step, struct gp_e
 	return gp_error_remedy(err, "somebody started it meanwhile; run plan again");
 }
 
-/* ---- ATTACH, DETACH, MARK ---- */
+/* ---- ATTACH, DETACH, REPLACE, MARK ---- */
 
 int gp_run_attach(struct gp_step_run *run, struct gp_error *err)
 {
@@ -63,7 +63,21 @@ int gp_run_detach(struct gp_step_run *run, struct gp_error *err)
 	struct gp_vmm *vmm = vmm_of(run, err);
 	if (vmm == NULL || check_off(vmm, step, err) != 0)
 		return -1;
+	if (step->keeps_for != NULL)
+		return gp_vmm_take_out(vmm, step->domain, &step->hostdev, step->keeps_for, &run->changed, err);
 	return vmm->ops->detach(vmm, step->domain, &step->hostdev, &run->changed, err);
+}
+
+int gp_run_replace(struct gp_step_run *run, struct gp_error *err)
+{
+	const struct gp_step *step = run->step;
+	struct gp_hostdev hostdev = step->hostdev;
+	struct gp_vmm *vmm = vmm_of(run, err);
+	if (vmm == NULL || check_off(vmm, step, err) != 0)
+		return -1;
+	if (step->source != NULL && gp_resolve_device(run->bench, step->source, &hostdev.source, err) != 0)
+		return -1;
+	return gp_vmm_replace(vmm, step->domain, &step->replaces, &hostdev, &run->changed, err);
 }
 
 bool gp_mark_sets(const struct gp_step *step)
@@ -76,6 +90,8 @@ int gp_run_mark(struct gp_step_run *run, struct gp_error *err)
 	struct gp_vmm *vmm = vmm_of(run, err);
 	if (vmm == NULL)
 		return -1;
+	if (gp_streq(run->step->attribute, GP_MARK_PLACE))
+		return vmm->ops->forget_place(vmm, run->step->domain, run->step->before, &run->changed, err);
 	return vmm->ops->set_mark(vmm, run->step->domain, gp_mark_sets(run->step), &run->changed, err);
 }
 

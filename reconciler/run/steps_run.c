@@ -51,6 +51,7 @@ static const struct kind_of_step kinds[GP_STEP_KIND_COUNT] = {
 	[GP_STEP_DEFINE_NODEDEV] = {run_unsupported, still_editing},
 	[GP_STEP_ATTACH] = {gp_run_attach, still_editing},
 	[GP_STEP_DETACH] = {gp_run_detach, still_editing},
+	[GP_STEP_REPLACE] = {gp_run_replace, still_editing},
 	[GP_STEP_MARK] = {gp_run_mark, still_editing},
 	[GP_STEP_STOP] = {gp_run_stop, still_stopping},
 	[GP_STEP_START] = {gp_run_start, still_starting},

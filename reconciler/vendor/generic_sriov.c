@@ -453,8 +453,8 @@ static const struct answer {
 } answers[] = {
 	{ENOENT, "bind a driver that can make VFs"},
 	{ENOSYS, "bind a driver that can make VFs"},
-	{ERANGE, "sriov_totalvfs has become smaller: plan again"},
-	{EBUSY, "somebody else changed the VFs meanwhile: plan again"},
+	{ERANGE, "plan again: sriov_totalvfs has become smaller"},
+	{EBUSY, "plan again: somebody else may have changed the VFs meanwhile"},
 	{ENOMEM,
 	 MMIO_REMEDY "; when bus numbers are short ('dmesg' tells): pci=assign-busses; or ask for fewer partitions"},
 	{ENOSPC, "ask for fewer partitions"},

@@ -110,9 +110,13 @@ static void read_vm(struct scene *scene, char **words, size_t count)
 	for (size_t i = 3; i < count; i++) {
 		char place = words[i][0];
 
-		if (words[i][1] == ':' && strchr("clb", place)) {
+		if (words[i][1] == ':' && strchr("clbp", place)) {
 			struct scene_hostdev hostdev = read_hostdev(words[i] + 2);
 
+			if (place == 'p') {
+				vm->places[vm->place_count++] = hostdev;
+				continue;
+			}
 			if (place != 'l')
 				vm->config[vm->config_count++] = hostdev;
 			if (place != 'c')
@@ -442,16 +446,39 @@ static bool apply_write(struct scene *scene, const struct gp_step *step, struct 
 	return why->length == 0;
 }
 
+static void forget_place(struct scene_vm *vm, const char *alias)
+{
+	for (size_t i = 0; i < vm->place_count; i++) {
+		if (!gp_streq(vm->places[i].alias, alias))
+			continue;
+		vm->places[i] = vm->places[--vm->place_count];
+		return;
+	}
+}
+
+/* As gp_vmm_take_out does it: under the name of what is to come. */
+static void note_place(struct scene_vm *vm, const struct scene_hostdev *old, const char *alias)
+{
+	forget_place(vm, alias);
+	vm->places[vm->place_count] = *old;
+	vm->places[vm->place_count].ours = true;
+	copy_word(vm->places[vm->place_count++].alias, sizeof(old->alias), alias);
+}
+
+static bool is_meant(const struct scene_hostdev *have, const struct gp_hostdev *step)
+{
+	if (!gp_streq(have->ours ? have->alias : "", step->alias ? step->alias : ""))
+		return false;
+	return have->ours || (have->bus == step->source.bus && have->index == step->vf);
+}
+
 static bool apply_detach(struct scene_vm *vm, const struct gp_step *step, struct gp_str *why)
 {
 	for (size_t i = 0; i < vm->config_count; i++) {
-		const char *alias = step->hostdev.alias ? step->hostdev.alias : "";
-
-		if (!gp_streq(vm->config[i].ours ? vm->config[i].alias : "", alias))
+		if (!is_meant(&vm->config[i], &step->hostdev))
 			continue;
-		if (!vm->config[i].ours &&
-		    (vm->config[i].bus != step->hostdev.source.bus || vm->config[i].index != step->hostdev.vf))
-			continue;
+		if (step->keeps_for)
+			note_place(vm, &vm->config[i], step->keeps_for);
 		memmove(&vm->config[i], &vm->config[i + 1], (vm->config_count - i - 1) * sizeof(vm->config[0]));
 		vm->config_count--;
 		return true;
@@ -480,6 +507,26 @@ static bool apply_attach(struct scene *scene, struct scene_vm *vm, const struct 
 	copy_word(hostdev->guest, sizeof(hostdev->guest), step->hostdev.guest_xml);
 	vm->config_count++;
 	return true;
+}
+
+/* Either it is there, or its place is noted: who has neither would give the guest a new address. */
+static bool apply_replace(struct scene *scene, struct scene_vm *vm, const struct gp_step *step, struct gp_str *why)
+{
+	struct gp_step detach = *step;
+	bool has_old = false, has_place = false;
+
+	for (size_t i = 0; i < vm->config_count; i++)
+		has_old = has_old || is_meant(&vm->config[i], &step->replaces);
+	for (size_t i = 0; i < vm->place_count; i++)
+		has_place = has_place || vm->places[i].index == step->replaces.vf;
+	if (!has_old && !has_place)
+		gp_str_printf(why, "%s has nothing to replace", vm->name);
+	detach.hostdev = step->replaces;
+	detach.keeps_for = step->hostdev.alias;
+	if ((has_old && !apply_detach(vm, &detach, why)) || !apply_attach(scene, vm, step, why))
+		return false;
+	forget_place(vm, step->hostdev.alias);
+	return why->length == 0;
 }
 
 static bool apply_start(struct scene *scene, struct scene_vm *vm, struct gp_str *why)
@@ -519,6 +566,8 @@ static bool apply_step(struct scene *scene, const struct gp_step *step, struct g
 		return apply_detach(vm, step, why);
 	case GP_STEP_ATTACH:
 		return apply_attach(scene, vm, step, why);
+	case GP_STEP_REPLACE:
+		return apply_replace(scene, vm, step, why);
 	case GP_STEP_START:
 		return apply_start(scene, vm, why);
 	case GP_STEP_STOP:
@@ -526,6 +575,10 @@ static bool apply_step(struct scene *scene, const struct gp_step *step, struct g
 		vm->live_count = 0;
 		return true;
 	case GP_STEP_MARK:
+		if (gp_streq(step->attribute, GP_MARK_PLACE)) {
+			forget_place(vm, step->before);
+			return true;
+		}
 		vm->mark = gp_streq(step->after, GP_MARK_TO_START);
 		return true;
 	default:
@@ -591,17 +644,32 @@ static void digest_step(const struct gp_step *step, struct gp_str *out)
 {
 	switch (step->kind) {
 	case GP_STEP_WRITE:
-		gp_str_printf(out, "%x %s>%s", step->pf.bus, step->before, step->after);
+		gp_str_printf(out, "%x %s%s%s>%s", step->pf.bus,
+			      gp_streq(step->attribute, "sriov_numvfs") ? "" : step->attribute,
+			      gp_streq(step->attribute, "sriov_numvfs") ? "" : " ", step->before, step->after);
+		break;
+	case GP_STEP_WAIT:
+		gp_str_printf(out, "%x wait %s", step->pf.bus, step->after);
 		break;
 	case GP_STEP_DETACH:
-		gp_str_printf(out, "detach %s ", step->device);
+		gp_str_printf(out, "%s %s ", step->keeps_for ? "take out" : "detach", step->device);
 		add_place(step->before, out);
 		break;
 	case GP_STEP_ATTACH:
 		gp_str_printf(out, "attach %s ", step->device);
 		add_place(step->source, out);
 		break;
+	case GP_STEP_REPLACE:
+		gp_str_printf(out, "replace %s ", step->device);
+		add_place(step->before, out);
+		gp_str_add_char(out, '>');
+		add_place(step->source, out);
+		break;
 	case GP_STEP_MARK:
+		if (gp_streq(step->attribute, GP_MARK_PLACE)) {
+			gp_str_printf(out, "forget %s", step->device);
+			break;
+		}
 		gp_str_printf(out, "%s %s", step->after ? "mark" : "unmark", step->device);
 		break;
 	case GP_STEP_STOP:

@@ -5,7 +5,7 @@
  *	gpu 41 8 4 vram=16             PF 0000:41:00.0 with at most 8 VFs, 4 of them there; flags: blind (tells no
  *	                               offset), named (a NIC), unfit, transition, vendor=ID, model=WORD
  *	vm a run b:0.vdi@41/3          state: run off pause saved stop crash; hostdevs: c: in the definition, l:
- *plugged, b: both; 0.vdi is our mark (request, class), `hand` is none; the VF is BUS/INDEX, or
+ *plugged, b: both, p: taken out and its place noted; 0.vdi is our mark (request, class), `hand` is none; the VF is BUS/INDEX, or
  *	                               ?/N for a VF that nobody knows. Flags: transient, mark, fresh, external,
  *unreadable driver 41 2 xe                 VF 2 is bound to a foreign driver vfio 41 2 dpdk 77              process
  *dpdk, pid 77, has it open nolibvirt, noproc              that place of truth cannot be read
@@ -45,6 +45,8 @@ struct scene_vm {
 	bool saved, transient, mark, fresh, external, unreadable;
 	struct scene_hostdev config[SCENE_HOSTDEVS], live[SCENE_HOSTDEVS];
 	size_t config_count, live_count;
+	struct scene_hostdev places[SCENE_HOSTDEVS]; /* alias: of what is to come */
+	size_t place_count;
 };
 
 struct scene_holder {

@@ -29,7 +29,10 @@ def link(path):
 
 def capability(config):
     """(VF Enable, NumVFs) from the SR-IOV extended capability (PCIe 9.3.3), or (-, -)."""
-    data = open(config, "rb").read()
+    try:
+        data = open(config, "rb").read()
+    except OSError:
+        return "?", "?"
     offset = 0x100
     while offset and offset + 4 <= len(data):
         header = struct.unpack_from("<I", data, offset)[0]
@@ -71,16 +74,23 @@ def print_domain(kind, tree):
                  " guest=" + address(guest) if guest is not None else ""))
 
 
+def definition(path):
+    return ET.parse(path).getroot() if os.path.lexists(path) else None
+
+
 def print_domains(root):
     config, live = os.path.join(root, "etc/libvirt/qemu"), os.path.join(root, "run/libvirt/qemu")
     names = {f[:-4] for d in (config, live) if os.path.isdir(d) for f in os.listdir(d) if f.endswith(".xml")}
     for name in sorted(names):
         state = "off"
-        live_file, config_file = os.path.join(live, name + ".xml"), os.path.join(config, name + ".xml")
-        live_tree = ET.parse(live_file).getroot() if os.path.exists(live_file) else None
+        try:
+            live_tree = definition(os.path.join(live, name + ".xml"))
+            config_tree = definition(os.path.join(config, name + ".xml"))
+        except OSError:
+            print("domain %s unreadable" % name)
+            continue
         if live_tree is not None:
             state = live_tree.get("state", "running")
-        config_tree = ET.parse(config_file).getroot() if os.path.exists(config_file) else None
         mark = config_tree is not None and any(e.tag.startswith(MARK) for e in config_tree.iter())
         print("domain %s %s%s%s" % (name, state, "" if config_tree is not None else " transient", " marked" if mark else ""))
         if config_tree is not None:

@@ -12,6 +12,22 @@
 
 enum { WAIT_MS = 10000, LOOK_MS = 5 };
 
+/* A machine is thousands of small files: where there is a file system in memory, tests take a tenth of the time. */
+static const char *place_of_machines(void)
+{
+	const char *chosen = getenv("TMPDIR");
+	if (chosen != NULL && strlen(chosen) < 40)
+		return chosen;
+	return access("/dev/shm", R_OK | W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
+void machine_directory(struct machine *machine)
+{
+	*machine = (struct machine){.root = -1};
+	snprintf(machine->dir, sizeof(machine->dir), "%s/gp-machine-XXXXXX", place_of_machines());
+	ck_assert_ptr_nonnull(mkdtemp(machine->dir));
+}
+
 void machine_make(struct machine *machine, const char *description)
 {
 	GP_CLEANUP(gp_sources_clear) struct gp_sources sources = {0};
@@ -19,9 +35,7 @@ void machine_make(struct machine *machine, const char *description)
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 	GP_CLEANUP(gp_str_clear) struct gp_str faults = {0};
 
-	*machine = (struct machine){.root = -1};
-	snprintf(machine->dir, sizeof(machine->dir), "/tmp/gp-machine-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(machine->dir));
+	machine_directory(machine);
 	gp_autofree char *file = gp_xasprintf("%s.yaml", machine->dir);
 	FILE *out = fopen(file, "we");
 	ck_assert_ptr_nonnull(out);
@@ -43,8 +57,10 @@ void machine_remove(struct machine *machine)
 		return;
 	gp_sim_fault(machine->dir, words, 1, NULL);
 	close(machine->root);
-	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *name = strrchr(machine->dir, '/') + 1;
+	char *slash = strrchr(machine->dir, '/');
+	const char *name = slash + 1;
+	*slash = '\0';
+	int tmp = open(machine->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* A writer may still be at work, and make what was just removed: it ends when it sees that its machine is gone.
 	 */
 	for (unsigned i = 0; i < 100 && gp_tree_exists(tmp, "%s", name); i++) {

@@ -13,6 +13,8 @@ struct machine {
 	struct gp_host *host; /* read-write, opened on first use */
 };
 
+/* An empty directory for a machine. */
+void machine_directory(struct machine *machine);
 /* Made from the text of a description. Fails the test when that is not possible. */
 void machine_make(struct machine *machine, const char *description);
 /* Ends what still works on it, and removes it. */

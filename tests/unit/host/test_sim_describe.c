@@ -257,8 +257,8 @@ START_TEST(machines_of_the_examples)
 		GP_CLEANUP(gp_sources_clear) struct gp_sources own = {0};
 		GP_CLEANUP(gp_diags_clear) struct gp_diags faults = {0};
 		gp_autofree char *path = gp_xasprintf(GP_SOURCE_DIR "/examples/hosts/%s", entry->d_name);
-		struct machine m = {.dir = "/tmp/gp-machine-XXXXXX"};
-		ck_assert_ptr_nonnull(mkdtemp(m.dir));
+		struct machine m;
+		machine_directory(&m);
 		ck_assert_msg(gp_sim_create(m.dir, path, &own, &faults, &err) == 0, "%s: %s", path, err.message);
 		m.root = gp_sim_open(m.dir, &err);
 		machine_remove(&m);

@@ -207,6 +207,7 @@ START_TEST(late_vfs_come_when_the_writer_is_gone)
 	ck_assert_str_eq(machine_text(&m, NUM_VFS), "3");
 	ck_assert_uint_eq(machine_sriov(&m, PF, CAP_NUM_VFS), 3);
 	ck_assert(machine_wait(&m, PF_DIR "virtfn2", true));
+	ck_assert_int_eq(gp_sim_settle(m.dir, 10000, &err), 0);
 	/* The lock of the PF was held all the time: this write comes after the VFs. */
 	machine_fault(&m, "clear");
 	ck_assert_int_eq(machine_write(&m, NUM_VFS, "0"), 0);
@@ -226,7 +227,11 @@ START_TEST(a_blocked_write_goes_on_when_cleared)
 	gp_sleep_ms(50);
 	ck_assert_int_eq(waitpid(writer, NULL, WNOHANG), 0);
 	ck_assert_uint_eq(machine_vfs(&m, PF), 0);
+	ck_assert_int_eq(gp_sim_settle(m.dir, 20, &err), -1);
+	ck_assert_str_eq(err.message, "a writer still holds .sim/locks/" PF);
+	gp_error_clear(&err);
 	machine_fault(&m, "clear");
+	ck_assert_int_eq(gp_sim_settle(m.dir, 10000, &err), 0);
 	int status = -1;
 	waitpid(writer, &status, 0);
 	ck_assert_int_eq(status, 0);

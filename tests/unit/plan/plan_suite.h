@@ -102,6 +102,17 @@ static inline const struct gp_diag *diag_of(const struct gp_plan *plan, const ch
 	return NULL;
 }
 
+/* The same; ends the test when there is none. */
+static inline const struct gp_diag *the_diag(const struct gp_plan *plan, const char *code)
+{
+	static char nothing[] = "";
+	static const struct gp_diag none = {.error = {.message = nothing, .remedy = nothing, .holder = nothing}};
+	const struct gp_diag *diag = diag_of(plan, code);
+
+	ck_assert_msg(diag != NULL, "no fault %s", code);
+	return diag ? diag : &none;
+}
+
 /* number 0: the case leaves no trace but the digest. */
 static inline void expect(unsigned number, const char *host, const char *want, const char *digest)
 {

@@ -39,7 +39,7 @@ START_TEST(case_91_files_for_other_hosts)
 
 	ck_assert_uint_eq(plan->stage_count, 0);
 	ck_assert_int_eq(gp_plan_verdict(plan), GP_E_INPUT);
-	ck_assert_ptr_nonnull(strstr(diag_of(plan, "no-file-for-host")->error.message, "speaks for host gpu-01"));
+	ck_assert_ptr_nonnull(strstr(the_diag(plan, "no-file-for-host")->error.message, "speaks for host gpu-01"));
 	gp_plan_free(plan);
 	gp_desired_free(desired);
 	gp_observed_free(observed);
@@ -84,7 +84,7 @@ START_TEST(case_93_export_then_nothing_then_adopt)
 	/* Brownfield, with a class of our own name: first nothing, then adopted. */
 	expect(3, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4), "");
 	expect(41, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"),
-	       "detach a 41/2, attach a 41/2");
+	       "replace a 41/2>41/2");
 	expect(0, "gpu 41 8 4\nvm a run c:0.vdi@41/2 l:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"), "");
 }
 END_TEST
@@ -108,7 +108,7 @@ START_TEST(case_95_look_again_before_definitions_are_touched)
 
 	/* c hangs on nothing that is unknown, and does not wait for the look. */
 	ck_assert_str_eq(gp_str_text(&run.digest),
-			 "41 0>4 | 42 0>4, start c || detach a ?, attach a 41/0, start a | attach b 41/1");
+			 "41 0>4 | 42 0>4, start c || replace a ?>41/0, start a | attach b 41/1");
 	ck_assert_ptr_nonnull(run.plan->stages[0].observe_why);
 	ck_assert(!run.plan->stages[0].expected);
 	ck_assert(run.plan->stages[1].expected);
@@ -142,9 +142,9 @@ END_TEST
 
 START_TEST(case_97_ours_but_no_such_vf_on_this_host)
 {
-	expect(97, "gpu 41 8 4\nvm a off c:0.vdi@?/3", CLASS(4) VMS VM(a), "detach a ?, attach a 41/0");
+	expect(97, "gpu 41 8 4\nvm a off c:0.vdi@?/3", CLASS(4) VMS VM(a), "replace a ?>41/0");
 	/* A GPU that is made, but tells where its VFs will be: it is not one of those. */
-	expect(97, "gpu 41 8 0\nvm a off c:0.vdi@?/3", CLASS(4) VMS VM(a), "detach a ?, 41 0>4, attach a 41/0");
+	expect(97, "gpu 41 8 0\nvm a off c:0.vdi@?/3", CLASS(4) VMS VM(a), "41 0>4, replace a ?>41/0");
 }
 END_TEST
 

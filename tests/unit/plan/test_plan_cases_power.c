@@ -39,9 +39,8 @@ START_TEST(case_73_power_stopped_but_protected)
 	GP_CLEANUP(run_clear)
 	struct run run = run_plan("gpu 41 8 4\nvm db1 run b:0.vdi@41/0",
 				  CLASS(4) VMS VM_WITH(db1, "power: stopped") POLICY("protect: ['db*']"));
-	const struct gp_diag *diag = diag_of(run.plan, "protected");
+	const struct gp_diag *diag = the_diag(run.plan, "protected");
 
-	ck_assert_ptr_nonnull(diag);
 	ck_assert_int_eq(diag->error.kind, GP_E_REFUSED);
 	ck_assert_uint_eq(diag->other.line, 6);
 }
@@ -69,7 +68,7 @@ START_TEST(case_76_we_stopped_it_and_owe_it_a_start)
 	expect(76, "gpu 41 8 4\nvm a off mark", CLASS(4), "start a, unmark a");
 	/* In the middle of the work: after the stop, after the detach, after the disable. */
 	expect(76, "gpu 41 8 8\nvm a off c:0.vdi@41/6 mark", CLASS(4) VMS VM(a),
-	       "detach a 41/6, 41 8>0, 41 0>4, attach a 41/0, start a, unmark a");
+	       "41 8>0, 41 0>4, replace a 41/6>41/0, start a, unmark a");
 	expect(76, "gpu 41 8 8\nvm a off mark", CLASS(4) VMS VM(a), "41 8>0, 41 0>4, attach a 41/0, start a, unmark a");
 	expect(76, "gpu 41 8 0\nvm a off mark", CLASS(4) VMS VM(a), "41 0>4, attach a 41/0, start a, unmark a");
 	expect_converges("gpu 41 8 0\nvm a off mark", CLASS(4) VMS VM(a));
@@ -105,9 +104,8 @@ START_TEST(case_80_protected)
 	GP_CLEANUP(run_clear)
 	struct run run = run_plan("gpu 41 8 4\nvm db1 run b:0.vdi@41/0",
 				  CLASS(8) VMS VM_WITH(db1, "disruption: restart") POLICY("protect: ['db*']"));
-	const struct gp_diag *diag = diag_of(run.plan, "protected");
+	const struct gp_diag *diag = the_diag(run.plan, "protected");
 
-	ck_assert_ptr_nonnull(diag);
 	ck_assert_msg(strstr(diag->error.message, "protect: \"db*\"") != NULL, "%s", diag->error.message);
 	ck_assert_uint_eq(diag->error.mark.line, 5);
 	ck_assert_uint_eq(diag->other.line, 6);

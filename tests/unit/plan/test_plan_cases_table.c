@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CASES.md, the tests and the code name the same numbers. */
-#include <ctype.h>
 #include <check.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static struct numbers of_table(void)
 	return numbers;
 }
 
-/* START_TEST(case_07_…): a test for each number, and one only. */
+/* A test for each number, and one only. */
 static struct numbers of_tests(void)
 {
 	static const char start[] = "START_TEST(case_";

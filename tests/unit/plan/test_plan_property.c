@@ -36,7 +36,12 @@ static const char *const policies[] = {"defer", "restart"};
 static const char *const partitions[] = {"one", "two", "{class: [one, two]}", "{class: [two, one], vram: 4GiB}",
 					 "{class: [one, two], vram: {max: 4GiB}}"};
 
-static void draw_vm(uint32_t *state, char name, bool *taken, struct drawn *drawn)
+/* Places that a running VM has, that any definition names, and that a definition names by hand. */
+struct places {
+	bool taken[MOST_SLOTS], named[MOST_SLOTS], by_hand[MOST_SLOTS];
+};
+
+static void draw_vm(uint32_t *state, char name, struct places *places, struct drawn *drawn)
 {
 	uint32_t bus = pick(state, GPUS), index = pick(state, 4), kind = pick(state, 6);
 	bool running = pick(state, 2), listed = pick(state, 5) > 0;
@@ -44,12 +49,15 @@ static void draw_vm(uint32_t *state, char name, bool *taken, struct drawn *drawn
 	static const char *const classes[] = {"one", "two"};
 
 	gp_str_printf(&drawn->host, "\nvm %c %s", name, running ? "run" : "off");
-	if (kind < 3 && !(running && taken[place])) {
+	if (kind < 3 && !(running && places->taken[place]) && !places->by_hand[place]) {
 		gp_str_printf(&drawn->host, " %c:0.%s@%u/%u", running ? 'b' : 'c', classes[bus], 41 + bus, index);
-		taken[place] = taken[place] || running;
-	} else if (kind == 3 && !taken[place]) {
+		places->taken[place] = places->taken[place] || running;
+		places->named[place] = true;
+	} else if (kind == 3 && !places->named[place]) {
+		/* A VF that is named by hand and by another definition is a quarrel that no plan can end alone. */
 		gp_str_printf(&drawn->host, " %c:hand@%u/%u", running ? 'b' : 'c', 41 + bus, index);
-		taken[place] = taken[place] || running;
+		places->taken[place] = running;
+		places->named[place] = places->by_hand[place] = true;
 	}
 	if (pick(state, 8) == 0 && !running)
 		gp_str_add(&drawn->host, " mark");
@@ -65,7 +73,7 @@ static void draw_vm(uint32_t *state, char name, bool *taken, struct drawn *drawn
 static struct drawn draw(uint32_t *state)
 {
 	struct drawn drawn = {{0}, {0}};
-	bool taken[MOST_SLOTS] = {false};
+	struct places places = {{false}, {false}, {false}};
 	uint32_t vms = 1 + pick(state, MOST_VMS), keeps = pick(state, 2);
 	uint32_t counts[GPUS];
 
@@ -81,7 +89,7 @@ static struct drawn draw(uint32_t *state)
 	size_t before = drawn.want.length;
 
 	for (uint32_t v = 0; v < vms; v++)
-		draw_vm(state, (char)('a' + v), taken, &drawn);
+		draw_vm(state, (char)('a' + v), &places, &drawn);
 	if (drawn.want.length == before)
 		gp_str_add(&drawn.want, "  - {name: nobody, partition: one}\n");
 	return drawn;
@@ -130,6 +138,20 @@ static const struct gp_want_vm *want_of(const struct run *run, const struct gp_d
 			return &run->desired->vms[i];
 	}
 	return NULL;
+}
+
+/* What it runs with; after an interrupted run, what it is to run with again. */
+static bool runs_with(const struct gp_domain *domain, const struct seat *seat)
+{
+	bool owed = domain->state == GP_DOMAIN_OFF && domain->to_start;
+
+	return owed ? names_seat(domain->config, domain->config_count, seat, false)
+		    : names_seat(domain->live, domain->live_count, seat, false);
+}
+
+static bool is_up(const struct gp_domain *domain)
+{
+	return domain->state != GP_DOMAIN_OFF || domain->to_start;
 }
 
 static bool may_have(const struct brute *brute, size_t asker, const struct seat *seat)
@@ -181,8 +203,7 @@ static void try_all(struct brute *brute, size_t asker, uint32_t taken, size_t di
 		if (taken & (1u << s) || !may_have(brute, asker, &brute->seats[s]))
 			continue;
 		try_all(brute, asker + 1, taken | 1u << s,
-			disturbed + (own->state != GP_DOMAIN_OFF &&
-				     !names_seat(own->live, own->live_count, &brute->seats[s], false)));
+			disturbed + (is_up(own) && !runs_with(own, &brute->seats[s])));
 	}
 }
 
@@ -221,10 +242,10 @@ static size_t disturbed_by(const struct run *run)
 			gp_observed_domain(run->observed, &run->desired->vms[assignment->want]);
 		struct seat seat = {.index = assignment->vf.index};
 
-		if (!assignment->placed || !domain || domain->state == GP_DOMAIN_OFF)
+		if (!assignment->placed || !domain || !is_up(domain))
 			continue;
 		seat.gpu = (size_t)(gp_observed_gpu(run->observed, assignment->vf.pf) - run->observed->gpus);
-		count += !names_seat(domain->live, domain->live_count, &seat, false);
+		count += !runs_with(domain, &seat);
 	}
 	return count;
 }

@@ -157,8 +157,8 @@ START_TEST(every_answer_of_the_kernel_has_a_remedy)
 	static const struct answer_row rows[] = {
 		{ENOENT, "bind a driver that can make VFs"},
 		{ENOSYS, "bind a driver that can make VFs"},
-		{ERANGE, "sriov_totalvfs has become smaller: plan again"},
-		{EBUSY, "somebody else changed the VFs meanwhile: plan again"},
+		{ERANGE, "plan again: sriov_totalvfs has become smaller"},
+		{EBUSY, "plan again: somebody else may have changed the VFs meanwhile"},
 		{ENOMEM,
 		 "switch on \"Above 4G decoding\" (and \"SR-IOV\", a larger \"MMIO high size\") in the firmware "
 		 "setup, or boot with pci=realloc; when bus numbers are short ('dmesg' tells): "
