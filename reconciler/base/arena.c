@@ -19,7 +19,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(GP_ARENA_ONE_BY_ONE)
 enum { FIRST_CHUNK = 0, LARGEST_CHUNK = 0, POPULATED_CHUNK = 1 };
 #else
-enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 256 * 1024, POPULATED_CHUNK = 128 * 1024 };
+enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 256 * 1024, POPULATED_CHUNK = 256 * 1024 };
 #endif
 
 struct chunk {
@@ -76,8 +76,8 @@ static void *alloc_apart(struct gp_arena *arena, size_t size)
 	return chunk->bytes;
 }
 
-/* All pages at once: with a page fault each, a fifth of the time of reading a large file went there. It is advice, which
- * an older kernel does not know. */
+/* All pages at once: with a page fault each, a fifth of the time of reading a large file went there. It is advice,
+ * which an older kernel does not know. */
 static void populate(struct chunk *chunk)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

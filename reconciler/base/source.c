@@ -69,6 +69,7 @@ static void find_lines(struct gp_source *source)
 }
 
 /* Marks point at the source itself, so it is allocated by itself and never moves. Takes over `text`. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is owned from here on */
 static struct gp_source *adopt(struct gp_sources *sources, const char *path, char *text, size_t size)
 {
 	struct gp_source *source = gp_xcalloc(1, sizeof(*source));

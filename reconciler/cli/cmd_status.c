@@ -74,7 +74,7 @@ static bool is_part_of_power(const struct gp_chain *chain, const struct gp_step 
 /* Waits, marks and restarts follow from a difference; they are none themselves. */
 static bool is_difference(const struct gp_chain *chain, size_t index, struct difference *out)
 {
-	const struct gp_step *step = &chain->steps[index], *last = step;
+	const struct gp_step *step = &chain->steps[index], *last;
 
 	*out = (struct difference){.object = step->device, .actual = step->before, .mark = step->reason.mark};
 	switch (step->kind) {

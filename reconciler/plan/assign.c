@@ -113,7 +113,8 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 			worse(&busy, hindrance_of(context->sheet, claim));
 		} else if (gp_claim_is_own(claim)) {
 			mine = true;
-			relabel = relabel && !alias_says(claim->hostdev, ask, slot);
+			/* What it has in its definition is nearer than what was taken out of it. */
+			relabel = relabel && (claim->noted || !alias_says(claim->hostdev, ask, slot));
 		} else {
 			live = live || claim->live;
 			barred = barred || gp_claim_is_foreign(claim);

@@ -180,9 +180,9 @@ static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, s
 	draft->step.attribute = GP_MARK_TO_START;
 	draft->step.before = set ? NULL : GP_MARK_TO_START;
 	draft->step.after = set ? GP_MARK_TO_START : NULL;
-	draft->step.what = set                      ? "note that it is to be started again"
-			   : stays_off(vm)          ? "it is to stay off; forget that it was to be started"
-						    : "it runs; forget that it was to be started";
+	draft->step.what = set             ? "note that it is to be started again"
+			   : stays_off(vm) ? "it is to stay off; forget that it was to be started"
+					   : "it runs; forget that it was to be started";
 	draft->later = !set && vm->later;
 	need(sheet, draft, after);
 	if (set)

@@ -171,6 +171,24 @@ static struct gp_domain observed(struct gp_uuid uuid)
 	return domain;
 }
 
+static void ck_replace(const struct gp_hostdev *old, const struct gp_hostdev *new, bool expected)
+{
+	bool changed = !expected;
+	ck_ok(gp_vmm_replace(vmm, tiny, old, new, &changed, &err));
+	ck_assert_int_eq(changed, expected);
+}
+
+/* Nothing but the source and our name is new, and nothing is left of the exchange itself. */
+static void ck_exchanged(const struct gp_hostdev *old, const struct gp_hostdev *new)
+{
+	struct gp_domain domain = observed(tiny);
+	ck_assert_uint_eq(domain.config_count, 1);
+	ck_assert(gp_hostdev_same_source(&domain.config[0], new));
+	ck_assert_str_eq(domain.config[0].alias, new->alias);
+	ck_assert_str_eq(domain.config[0].guest_xml, old->guest_xml);
+	ck_assert_uint_eq(domain.place_count, 0);
+}
+
 static struct gp_observed *observed_all(void)
 {
 	struct gp_observed *all = gp_observed_new();
@@ -253,12 +271,88 @@ START_TEST(the_guest_sees_no_new_device_after_a_replacement)
 
 	struct gp_hostdev new = hostdev_at("0000:42:00.5", old.alias);
 	new.guest_xml = old.guest_xml;
-	ck_detach(tiny, &old, true);
-	ck_attach(tiny, &new, true);
+	ck_replace(&old, &new, true);
+	ck_exchanged(&old, &new);
+	ck_replace(&old, &new, false);
+}
+END_TEST
+
+/* By hand, with all that the guest sees; stopped after each of its changes, by doing them one by one. */
+START_TEST(an_exchange_goes_on_from_wherever_it_was_stopped)
+{
+	for (unsigned done = 0; done <= 3; done++) {
+		define_tiny("<hostdev mode='subsystem' type='pci' managed='no'><source><address domain='0' bus='0x41' "
+			    "slot='0' function='1'/></source><rom bar='on' file='/a &amp; b'/>"
+			    "<address type='pci' domain='0x0000' bus='0x07' slot='0x00' function='0x0'/></hostdev>");
+		struct gp_hostdev old = observed(tiny).config[0], place = old;
+		struct gp_hostdev new = hostdev_at("0000:42:00.5", "ua-gpupart-0-vdi");
+		bool changed = false;
+		place.alias = new.alias;
+		new.guest_xml = old.guest_xml;
+		ck_mark(tiny, true, true);
+		if (done >= 1) {
+			ck_ok(vmm->ops->note_place(vmm, tiny, &place, &changed, &err));
+			ck_assert(changed);
+			ck_ok(vmm->ops->note_place(vmm, tiny, &place, &changed, &err));
+			ck_assert(!changed);
+		}
+		if (done >= 2)
+			ck_detach(tiny, &old, true);
+		if (done >= 3)
+			ck_attach(tiny, &new, true);
+
+		/* What the next run sees is enough to go on. */
+		struct gp_domain domain = observed(tiny);
+		ck_assert_uint_eq(domain.place_count, done >= 1);
+		if (done >= 1) {
+			ck_assert_str_eq(domain.places[0].guest_xml, old.guest_xml);
+			ck_assert(gp_hostdev_same_source(&domain.places[0], &old));
+			ck_assert(!domain.places[0].managed);
+		}
+		ck_replace(done >= 2 ? &domain.places[0] : &old, &new, true);
+		ck_exchanged(&old, &new);
+		ck_assert(observed(tiny).to_start);
+		ck_mark(tiny, false, true);
+		ck_replace(&old, &new, false);
+		remove_domains();
+	}
+}
+END_TEST
+
+START_TEST(a_place_outlives_the_mark_and_the_mark_a_place)
+{
+	define_tiny("");
+	struct gp_hostdev one = hostdev_at("0000:41:00.1", "ua-gpupart-0-vdi");
+	struct gp_hostdev two = hostdev_at("0000:41:00.2", "ua-gpupart-1-vdi");
+	bool changed = false;
+	two.guest_xml = "<rom bar=\"off\"/>";
+	ck_ok(vmm->ops->note_place(vmm, tiny, &one, &changed, &err));
+	ck_mark(tiny, true, true);
+	ck_ok(vmm->ops->note_place(vmm, tiny, &two, &changed, &err));
+	ck_ok(vmm->ops->forget_place(vmm, tiny, one.alias, &changed, &err));
+	ck_assert(changed);
+	ck_ok(vmm->ops->forget_place(vmm, tiny, one.alias, &changed, &err));
+	ck_assert(!changed);
+	ck_mark(tiny, false, true);
+	struct gp_domain domain = observed(tiny);
+	ck_assert_uint_eq(domain.place_count, 1);
+	ck_assert_str_eq(domain.places[0].alias, two.alias);
+	ck_assert_str_eq(domain.places[0].guest_xml, two.guest_xml);
+	ck_ok(vmm->ops->forget_place(vmm, tiny, two.alias, &changed, &err));
+	ck_assert_uint_eq(observed(tiny).place_count, 0);
+}
+END_TEST
+
+START_TEST(what_somebody_put_there_instead_is_not_exchanged)
+{
+	define_tiny(FOREIGN);
+	struct gp_hostdev meant = hostdev_at("0000:05:00.0", NULL);
+	struct gp_hostdev new = hostdev_at("0000:42:00.5", "ua-gpupart-0-vdi");
+	bool changed = false;
+	ck_fails(gp_vmm_replace(vmm, tiny, &meant, &new, &changed, &err), GP_E_STALE);
 	struct gp_domain domain = observed(tiny);
 	ck_assert_uint_eq(domain.config_count, 1);
-	ck_assert(gp_hostdev_same_source(&domain.config[0], &new));
-	ck_assert_str_eq(domain.config[0].guest_xml, old.guest_xml);
+	ck_assert_uint_eq(domain.place_count, 0);
 }
 END_TEST
 
@@ -478,7 +572,7 @@ START_TEST(all_domains_are_seen_in_order_of_name)
 	for (int i = COUNT; i-- > 0;) {
 		char name[16], uuid[GP_UUID_SIZE];
 		snprintf(name, sizeof(name), "d-%02d", i);
-		snprintf(uuid, sizeof(uuid), "0b5d2f1a-3c53-4d2e-9a0c-0000000000%02d", i);
+		snprintf(uuid, sizeof(uuid), "0b5d2f1a-3c53-4d2e-9a0c-0000000000%02d", i % 100);
 		domain_from_xml("define", name, uuid, i % 3 == 0 ? FOREIGN : "");
 	}
 	virsh("autostart d-07");
@@ -737,6 +831,9 @@ int main(void)
 		a_second_attach_is_empty_and_so_is_a_second_detach,
 		a_foreign_hostdev_stays,
 		the_guest_sees_no_new_device_after_a_replacement,
+		an_exchange_goes_on_from_wherever_it_was_stopped,
+		a_place_outlives_the_mark_and_the_mark_a_place,
+		what_somebody_put_there_instead_is_not_exchanged,
 		a_name_stands_for_one_hostdev,
 		success_is_a_read_back,
 		what_libvirt_refuses_is_shown_in_its_words,

@@ -365,6 +365,9 @@ static void observe_vm(struct gp_observed *observed, const struct scene *scene, 
 	for (size_t i = 0; i < from->config_count; i++)
 		*gp_arena_push(observed->arena, vm->config, vm->config_count) =
 			observe_hostdev(observed, scene, &from->config[i]);
+	for (size_t i = 0; i < from->place_count; i++)
+		*gp_arena_push(observed->arena, vm->places, vm->place_count) =
+			observe_hostdev(observed, scene, &from->places[i]);
 	for (size_t i = 0; i < from->live_count; i++) {
 		struct gp_hostdev live = observe_hostdev(observed, scene, &from->live[i]);
 

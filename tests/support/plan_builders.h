@@ -5,7 +5,8 @@
  *	gpu 41 8 4 vram=16             PF 0000:41:00.0 with at most 8 VFs, 4 of them there; flags: blind (tells no
  *	                               offset), named (a NIC), unfit, transition, vendor=ID, model=WORD
  *	vm a run b:0.vdi@41/3          state: run off pause saved stop crash; hostdevs: c: in the definition, l:
- *plugged, b: both, p: taken out and its place noted; 0.vdi is our mark (request, class), `hand` is none; the VF is BUS/INDEX, or
+ *plugged, b: both, p: taken out and its place noted; 0.vdi is our mark (request, class), `hand` is none; the VF is
+ *BUS/INDEX, or
  *	                               ?/N for a VF that nobody knows. Flags: transient, mark, fresh, external,
  *unreadable driver 41 2 xe                 VF 2 is bound to a foreign driver vfio 41 2 dpdk 77              process
  *dpdk, pid 77, has it open nolibvirt, noproc              that place of truth cannot be read

@@ -280,7 +280,7 @@ END_TEST
 	"    <interface type='user'><mac address='52:54:00:00:00:01'/></interface>\n"                                  \
 	"    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <driver name='vfio'/>\n"                       \
 	"      <source>\n        <address domain='0x0000' bus='0x41' slot='2' function='03'/>\n      </source>\n"      \
-	"      <alias name='ua-gpupart-0-vdi'/>\n      <rom bar='off' file=\"/a'b\"></rom> <!-- kept -->\n"          \
+	"      <alias name='ua-gpupart-0-vdi'/>\n      <rom bar='off' file=\"/a'b\"></rom> <!-- kept -->\n"            \
 	"      <x a='1'><y/> <z b='2'> </z></x>\n      <address type='pci' bus='0x03'/>\n    </hostdev>\n"             \
 	"    <hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"                                          \
 	"<address uuid='0b5d2f1a-3c53-4d2e-9a0c-000000000009'/></source></hostdev>\n"                                  \
@@ -366,6 +366,10 @@ START_TEST(what_is_not_plain_is_left_to_libxml2)
 		"<domain><name>x</name></domain><domain><name>y</name></domain>",
 		DEVICES("<devices/><disk type='nvme'/>"),
 		DEVICES("<interface type='hostdev'><source><address type='pci' bus='1'/></source></interface>"),
+		DEVICES("<emulator>a]]>b</emulator>" FOREIGN),
+		"<domain xmlns:x=''><name>x</name><x:devices/></domain>",
+		DEVICES("<hostdev type='pci'><source><address bus='1'/></source><alias "
+			"name='ua-a'/><alias/></hostdev>"),
 		DEVICES(PCI("bus='300'")),
 		DEVICES(PCI("bus='1' bus='2'")),
 		DEVICES("<hostdev type='pci'><source><address bus='1'/><address bus='2'/></source></hostdev>"),
@@ -402,7 +406,8 @@ START_TEST(entities_and_doctypes_are_not_let_through)
 	refused("<!DOCTYPE d SYSTEM 'http://127.0.0.1/x.dtd'><domain><name>x</name></domain>", "DOCTYPE");
 	refused("<!DOCTYPE d>" HEAD "</domain>", "DOCTYPE");
 	refused("<domain><name>&undeclared;</name></domain>", "does not parse");
-	ck_assert_ptr_null(gp_domain_xml_with_mark("<!DOCTYPE d><domain/>", 21, true, &err));
+	static const struct gp_domain_notes mark = {.to_start = true};
+	ck_assert_ptr_null(gp_domain_xml_with_notes("<!DOCTYPE d><domain/>", 21, &mark, &err));
 	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
 }
 END_TEST
@@ -593,23 +598,117 @@ END_TEST
 START_TEST(the_mark_is_set_once_and_cleared)
 {
 	static const char before[] = METADATA("<o:vm xmlns:o='http://ovirt.org/vm/1.0'/>");
-	gp_autofree char *set = gp_domain_xml_with_mark(before, strlen(before), true, &err);
+	static const struct gp_domain_notes mark = {.to_start = true}, nothing = {.to_start = false};
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_autofree char *set = gp_domain_xml_with_notes(before, strlen(before), &mark, &err);
 	ck_assert(parsed(set).to_start);
 	ck_assert_str_eq(parsed(set).external, "oVirt");
-	gp_autofree char *twice = gp_domain_xml_with_mark(set, strlen(set), true, &err);
+	gp_autofree char *twice = gp_domain_xml_with_notes(set, strlen(set), &mark, &err);
 	char *first = strstr(twice, GP_METADATA_URI);
 	ck_assert_ptr_nonnull(first);
 	ck_assert_ptr_null(strstr(first + 1, GP_METADATA_URI));
-	gp_autofree char *cleared = gp_domain_xml_with_mark(twice, strlen(twice), false, &err);
+	gp_autofree char *cleared = gp_domain_xml_with_notes(twice, strlen(twice), &nothing, &err);
 	ck_assert_ptr_null(strstr(cleared, GP_METADATA_URI));
 	ck_assert_str_eq(parsed(cleared).external, "oVirt");
 
-	gp_autofree char *fresh = gp_domain_xml_with_mark(HEAD "</domain>", strlen(HEAD "</domain>"), true, &err);
+	gp_autofree char *fresh = gp_domain_xml_with_notes(HEAD "</domain>", strlen(HEAD "</domain>"), &mark, &err);
 	ck_assert(parsed(fresh).to_start);
 	ck_assert_ptr_nonnull(
 		strstr(fresh, "<gpupart:state xmlns:gpupart=\"urn:gpupart:domain:1\" to_start=\"yes\"/>"));
-	ck_assert_str_eq(gp_domain_xml_mark(true), "<state to_start='yes'/>");
-	ck_assert_ptr_null(gp_domain_xml_mark(false));
+	ck_assert(gp_domain_xml_notes(&mark, &text));
+	ck_assert_str_eq(gp_str_text(&text), "<state to_start='yes'></state>");
+	ck_assert(!gp_domain_xml_notes(&nothing, &text));
+}
+END_TEST
+
+static struct gp_hostdev place_at(unsigned function, const char *guest_xml)
+{
+	return (struct gp_hostdev){.source = {0, 0x41, 2, (uint8_t)function},
+				   .alias = function == 3 ? "ua-gpupart-0-vdi" : "ua-gpupart-1-vdi",
+				   .managed = true,
+				   .guest_xml = guest_xml};
+}
+
+/* XML within XML, with all that needs escaping, twice; and text that comes in many pieces. */
+START_TEST(places_come_back_as_they_were_noted)
+{
+	static const char odd[] = "<rom file=\"/a &amp;  &lt;&gt; ]]&gt; b\"/><x> &amp; <y/>  \xc3\xa9</x>";
+	static const char before[] = DEVICES(FOREIGN);
+	struct gp_hostdev first = place_at(3, GUEST_SIDE), second = place_at(4, odd);
+	struct gp_domain_xml marked = {.to_start = true};
+	struct gp_domain_notes one = gp_domain_notes_with(&marked, &first, arena);
+	gp_autofree char *with_one = gp_domain_xml_with_notes(before, strlen(before), &one, &err);
+	struct gp_domain_xml found = parsed(with_one);
+
+	ck_assert(gp_domain_notes_hold(&found, &one));
+	ck_assert(found.to_start);
+	ck_assert_uint_eq(found.place_count, 1);
+	ck_assert_str_eq(found.places[0].guest_xml, GUEST_SIDE);
+	ck_assert_str_eq(found.places[0].alias, "ua-gpupart-0-vdi");
+	ck_assert(found.places[0].ours && found.places[0].managed);
+	ck_assert_uint_eq(found.hostdev_count, 1);
+
+	struct gp_domain_notes two = gp_domain_notes_with(&found, &second, arena);
+	gp_autofree char *with_two = gp_domain_xml_with_notes(with_one, strlen(with_one), &two, &err);
+	found = parsed(with_two);
+	ck_assert_uint_eq(found.place_count, 2);
+	ck_assert_str_eq(found.places[1].guest_xml, odd);
+	ck_assert(gp_domain_notes_hold(&found, &two));
+
+	/* What a capture keeps. */
+	gp_autofree char *public = gp_domain_xml_public(with_two, strlen(with_two), &err);
+	found = parsed(public);
+	ck_assert(gp_domain_notes_hold(&found, &two));
+
+	/* The same alias again takes the place of the first. */
+	first.source.function = 7;
+	struct gp_domain_notes moved = gp_domain_notes_with(&found, &first, arena);
+	ck_assert_uint_eq(moved.place_count, 2);
+	ck_assert_uint_eq(moved.places[0].source.function, 7);
+	ck_assert(!gp_domain_notes_hold(&found, &moved));
+	struct gp_domain_notes less = gp_domain_notes_without(&found, "ua-gpupart-1-vdi", arena);
+	ck_assert_uint_eq(less.place_count, 1);
+	ck_assert(less.to_start);
+}
+END_TEST
+
+#define NOTES(places)            METADATA("<g:state xmlns:g='" GP_METADATA_URI "'>" places "</g:state>")
+#define PLACE(attributes, guest) NOTES("<g:place " attributes ">" guest "</g:place>")
+#define GOOD_PLACE               "alias='ua-gpupart-0-vdi' source='0000:41:02.3' managed='no'"
+
+/* One <place> so often, with so many blanks in it. */
+static void refused_notes(int places, size_t blanks, const char *why)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_str_add(&text, HEAD "<metadata><g:state xmlns:g='" GP_METADATA_URI "'>");
+	for (int i = 0; i < places; i++) {
+		gp_str_add(&text, "<g:place " GOOD_PLACE ">");
+		gp_str_add_repeated(&text, ' ', blanks);
+		gp_str_add(&text, "</g:place>");
+	}
+	gp_str_add(&text, "</g:state></metadata></domain>");
+	refused(gp_str_text(&text), why);
+}
+
+START_TEST(a_place_that_we_cannot_have_noted_is_not_let_through)
+{
+	ck_assert_uint_eq(parsed(PLACE(GOOD_PLACE, "")).place_count, 1);
+	ck_assert(!parsed(PLACE(GOOD_PLACE, "")).places[0].managed);
+	ck_assert_uint_eq(parsed(NOTES("<g:later/>")).place_count, 0);
+	refused(PLACE("source='0000:41:02.3'", ""), "no alias of ours");
+	refused(PLACE("alias='ua-mine' source='0000:41:02.3'", ""), "no alias of ours");
+	refused(PLACE("alias='ua-gpupart-0-vdi'", ""), "no valid source");
+	refused(PLACE("alias='ua-gpupart-0-vdi' source='../../x'", ""), "no valid source");
+	refused(PLACE("alias='ua-gpupart-0-vdi' type='mdev' source='0000:41:02.3'", ""), "no valid source");
+	refused(PLACE(GOOD_PLACE, "&lt;address"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "words"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "&lt;/hostdev>&lt;hostdev>"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "&lt;/hostdev>&lt;!-- -->&lt;hostdev/>"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "&lt;source>&lt;address bus='1'/>&lt;/source>"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "&lt;alias name='x'/>"), "a guest side that is none");
+	refused(PLACE(GOOD_PLACE, "&lt;!DOCTYPE x>"), "a guest side that is none");
+	refused_notes(GP_PLACES_MAX + 1, 0, "too many neighbours");
+	refused_notes(1, GP_PLACE_GUEST_MAX + 1, "a guest side that is none");
 }
 END_TEST
 
@@ -680,6 +779,8 @@ int main(void)
 		devices_are_made_where_there_are_none,
 		a_guest_side_that_is_no_xml_is_not_added,
 		the_mark_is_set_once_and_cleared,
+		places_come_back_as_they_were_noted,
+		a_place_that_we_cannot_have_noted_is_not_let_through,
 		the_public_form_replays_and_tells_no_secrets,
 	};
 	Suite *suite = suite_create("host/domain_xml");

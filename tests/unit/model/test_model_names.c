@@ -7,7 +7,7 @@ struct table {
 	const char *const *(*words)(size_t *count);
 	int (*from)(const char *word);
 	int first;
-	const char *expected[12];
+	const char *expected[13];
 };
 
 static const struct table tables[] = {
@@ -36,8 +36,8 @@ static const struct table tables[] = {
 	{gp_step_kind_words,
 	 gp_step_kind_from,
 	 0,
-	 {"write", "bind", "unbind", "helper", "wait", "define-nodedev", "attach", "detach", "mark", "stop", "start",
-	  "observe-again"}},
+	 {"write", "bind", "unbind", "helper", "wait", "define-nodedev", "attach", "detach", "replace", "mark", "stop",
+	  "start", "observe-again"}},
 	{gp_step_base_words,
 	 gp_step_base_from,
 	 0,

@@ -102,7 +102,9 @@ static struct gp_domain domains[] = {
 	 .config_known = true,
 	 .unknown_why = "live XML: timed out",
 	 .config = config,
-	 .config_count = 2},
+	 .config_count = 2,
+	 .places = config,
+	 .place_count = 1},
 };
 
 static const char expected[] =
@@ -135,7 +137,9 @@ static const char expected[] =
 	"\"config\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"alias\":\"ua-gpupart-0-cad\","
 	"\"ours\":true,\"guest_xml\":\"<rom bar='off'/>\",\"partition\":\"vf:0000:41:00.0/3\"},"
 	"{\"type\":\"mdev\",\"source\":\"ab000000-0000-0000-0000-000000000000\",\"managed\":false,\"alias\":null,"
-	"\"ours\":false,\"guest_xml\":\"\",\"partition\":null}],\"live\":[]}]}";
+	"\"ours\":false,\"guest_xml\":\"\",\"partition\":null}],\"live\":[],"
+	"\"places\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"alias\":\"ua-gpupart-0-cad\","
+	"\"ours\":true,\"guest_xml\":\"<rom bar='off'/>\",\"partition\":\"vf:0000:41:00.0/3\"}]}]}";
 
 START_TEST(every_fact_has_its_key)
 {

@@ -83,8 +83,7 @@ START_TEST(case_93_export_then_nothing_then_adopt)
 	run_clear(&run);
 	/* Brownfield, with a class of our own name: first nothing, then adopted. */
 	expect(3, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4), "");
-	expect(41, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"),
-	       "replace a 41/2>41/2");
+	expect(41, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"), "replace a 41/2>41/2");
 	expect(0, "gpu 41 8 4\nvm a run c:0.vdi@41/2 l:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"), "");
 }
 END_TEST
@@ -159,6 +158,25 @@ START_TEST(case_98_the_back_end_wants_another_look)
 }
 END_TEST
 
+START_TEST(case_99_a_place_that_nobody_comes_to)
+{
+	GP_CLEANUP(run_clear)
+	struct run run = run_plan("gpu 41 8 4\nvm a off c:0.vdi@41/2 p:0.vdi@41/1", CLASS(4) VMS VM(a));
+	const struct gp_step *step = &run.plan->stages[0].chains[0].steps[0];
+
+	/* Interrupted right before its end. */
+	ck_assert_str_eq(gp_str_text(&run.digest), "forget a");
+	ck_assert_uint_eq(step->case_number, 99);
+	ck_assert_str_eq(step->before, "ua-gpupart-0-vdi");
+	/* Not wanted any more; and what was put in again by hand stays. */
+	expect(99, "gpu 41 8 4\nvm a off p:0.vdi@41/1", CLASS(4) VMS "  - {name: a, partition: none}\n", "forget a");
+	expect(99, "gpu 41 8 4\nvm a off c:hand@41/1 p:0.vdi@41/1", CLASS(4), "forget a");
+	expect(30, "gpu 41 8 4\nvm a off c:hand@41/1 p:0.vdi@41/1", CLASS(4) VMS VM(a), "attach a 41/0");
+	expect_converges("gpu 41 8 4\nvm a off c:hand@41/1 p:0.vdi@41/1", CLASS(4) VMS VM(a));
+	expect_converges("gpu 41 8 4\nvm a off p:0.old@41/1", CLASS(4) VMS VM(a));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -171,6 +189,7 @@ int main(void)
 		case_96_symbolic_names_will_do,
 		case_97_ours_but_no_such_vf_on_this_host,
 		case_98_the_back_end_wants_another_look,
+		case_99_a_place_that_nobody_comes_to,
 	};
 	return run_tests("plan_cases_files", tests, COUNT_OF(tests));
 }

@@ -98,9 +98,9 @@ START_TEST(case_35_off_and_what_it_has_does_not_do)
 	const struct gp_chain *chain = &run.plan->stages[0].chains[0];
 
 	ck_assert_str_eq(gp_str_text(&run.digest), "replace a 42/5>41/0");
-	ck_assert_uint_eq(chain->steps[1].case_number, 35);
-	ck_assert_str_eq(chain->steps[1].hostdev.guest_xml, "<address slot='5'/>");
-	ck_assert_str_eq(chain->steps[1].hostdev.alias, "ua-gpupart-0-big");
+	ck_assert_uint_eq(chain->steps[0].case_number, 35);
+	ck_assert_str_eq(chain->steps[0].hostdev.guest_xml, "<address slot='5'/>");
+	ck_assert_str_eq(chain->steps[0].hostdev.alias, "ua-gpupart-0-big");
 	ck_assert_int_eq(chain->steps[0].disruption, GP_DISRUPTS_NOTHING);
 	expect(35, TWO_GPUS "vm a off c:0.small@42/5", TWO_CLASSES VMS "  - {name: a, partition: big}\n",
 	       "replace a 42/5>41/0");
@@ -150,11 +150,10 @@ START_TEST(case_41_adopt)
 	const struct gp_chain *chain = &run.plan->stages[0].chains[0];
 
 	ck_assert_str_eq(gp_str_text(&run.digest), "replace a 41/2>41/2");
-	ck_assert_uint_eq(chain->steps[1].case_number, 41);
-	ck_assert_str_eq(chain->steps[1].hostdev.guest_xml, "<address slot='2'/>");
+	ck_assert_uint_eq(chain->steps[0].case_number, 41);
+	ck_assert_str_eq(chain->steps[0].hostdev.guest_xml, "<address slot='2'/>");
 	/* While it runs, too: the same device, so nothing waits. */
-	expect(41, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"),
-	       "replace a 41/2>41/2");
+	expect(41, "gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"), "replace a 41/2>41/2");
 	expect_converges("gpu 41 8 4\nvm a run b:hand@41/2", CLASS(4) VMS VM_WITH(a, "adopt: true"));
 }
 END_TEST
@@ -184,8 +183,8 @@ START_TEST(case_44_ours_but_it_points_to_nothing)
 	GP_CLEANUP(run_clear) struct run run = run_plan("gpu 41 8 4\nvm a off c:0.vdi@41/6", CLASS(4) VMS VM(a));
 
 	ck_assert_str_eq(gp_str_text(&run.digest), "replace a 41/6>41/0");
-	ck_assert_uint_eq(run.plan->stages[0].chains[0].steps[1].case_number, 44);
-	ck_assert_str_eq(run.plan->stages[0].chains[0].steps[1].hostdev.guest_xml, "<address slot='6'/>");
+	ck_assert_uint_eq(run.plan->stages[0].chains[0].steps[0].case_number, 44);
+	ck_assert_str_eq(run.plan->stages[0].chains[0].steps[0].hostdev.guest_xml, "<address slot='6'/>");
 }
 END_TEST
 
@@ -415,8 +414,7 @@ START_TEST(case_65_taken_out_of_the_definition_by_hand)
 {
 	expect(65, "gpu 41 8 4\nvm a run l:0.vdi@41/3", CLASS(4) VMS VM(a), "attach a 41/3");
 	/* Or changed there: what is plugged fits, so the definition follows it and nobody is disturbed. */
-	expect(65, "gpu 41 8 4\nvm a run c:0.vdi@41/0 l:0.vdi@41/2", CLASS(4) VMS VM(a),
-	       "replace a 41/0>41/2");
+	expect(65, "gpu 41 8 4\nvm a run c:0.vdi@41/0 l:0.vdi@41/2", CLASS(4) VMS VM(a), "replace a 41/0>41/2");
 }
 END_TEST
 
@@ -434,8 +432,7 @@ START_TEST(case_67_several_partitions_for_one_vm)
 	expect(30, TWO_GPUS "vm a off", want, "attach a 41/0, attach a 42/0");
 	expect_converges(TWO_GPUS "vm a off", want);
 	/* Swapped in the file: nothing moves, the marks follow. */
-	expect(46, TWO_GPUS "vm a off c:1.big@41/0 c:0.small@42/0", want,
-	       "detach a 41/0, replace a 42/0>41/0, attach a 42/0");
+	expect(46, TWO_GPUS "vm a off c:1.big@41/0 c:0.small@42/0", want, "replace a 41/0>41/0, replace a 42/0>42/0");
 }
 END_TEST
 
@@ -445,8 +442,44 @@ START_TEST(case_68_two_vms_change_places)
 	const char *one =
 		"gpu 41 8 2\ngpu 42 8 8\nvm a off c:0.small@42/0\nvm b off c:0.big@41/0\nvm x off c:hand@41/1";
 
-	expect(35, one, want, "detach a 42/0, detach b 41/0, attach a 41/0, attach b 42/0");
+	expect(35, one, want, "take out a 42/0, replace b 41/0>42/0, replace a 42/0>41/0");
 	expect_converges(one, want);
+	/* In one definition, where no two may have one name. */
+	expect_converges("gpu 41 8 4 vram=16\ngpu 42 8 2 vram=16\nvm a off c:0.vdi@41/0 c:1.vdi@42/0",
+			 CLASS(keep) VMS "  - {name: a, partition: [{class: vdi, vram: {min: 8GiB}}, "
+					 "{class: vdi, vram: {max: 4GiB}}]}\n");
+	/* A row of them needs no such thing: from its free end on. */
+	expect(35, "gpu 41 8 2\ngpu 42 8 8\nvm a off c:0.small@42/0\nvm b off c:0.small@42/1\nvm x off c:0.big@41/1",
+	       TWO_CLASSES VMS "  - {name: a, partition: big}\n  - {name: b, partition: big}\n"
+			       "  - {name: x, partition: small}\n",
+	       "replace a 42/0>41/0, replace x 41/1>42/0, replace b 42/1>41/1");
+}
+END_TEST
+
+/* "p:": taken out by a run that did not get to the end. */
+START_TEST(case_69_an_exchange_that_was_interrupted)
+{
+	static const char adopt[] = CLASS(4) VMS VM_WITH(a, "adopt: true");
+	GP_CLEANUP(run_clear) struct run run = run_plan("gpu 41 8 4\nvm a off p:0.vdi@41/2", adopt);
+	const struct gp_step *step = &run.plan->stages[0].chains[0].steps[0];
+
+	/* Not the first that is free: its own. At the address that the guest knows. */
+	ck_assert_str_eq(gp_str_text(&run.digest), "replace a 41/2>41/2");
+	ck_assert_uint_eq(step->case_number, 69);
+	ck_assert_str_eq(step->hostdev.guest_xml, "<address slot='2'/>");
+	ck_assert_str_eq(step->hostdev.alias, "ua-gpupart-0-vdi");
+	ck_assert_str_eq(step->replaces.alias, "ua-gpupart-0-vdi");
+	ck_assert_uint_eq(run.plan->summary.bound, 1);
+	ck_assert_uint_eq(run.plan->summary.released, 1);
+	ck_assert(!run.plan->assignments[0].kept);
+	expect_converges("gpu 41 8 4\nvm a off p:0.vdi@41/2", adopt);
+	/* Noted, and not yet taken out: as if nothing had been begun. */
+	expect(41, "gpu 41 8 4\nvm a off c:hand@41/2 p:0.vdi@41/2", adopt, "replace a 41/2>41/2");
+	/* Nobody gets it meanwhile; and it goes where it was going. */
+	expect(69, "gpu 41 8 4\nvm a off\nvm b off p:0.vdi@41/0", CLASS(4) VMS VM(a) VM(b),
+	       "attach a 41/1 | replace b 41/0>41/0");
+	expect(69, "gpu 41 8 2\ngpu 42 8 8\nvm a off p:0.small@42/5", TWO_CLASSES VMS "  - {name: a, partition: big}\n",
+	       "replace a 42/5>41/0, forget a");
 }
 END_TEST
 
@@ -492,6 +525,7 @@ int main(void)
 		case_66_bind_start,
 		case_67_several_partitions_for_one_vm,
 		case_68_two_vms_change_places,
+		case_69_an_exchange_that_was_interrupted,
 	};
 	return run_tests("plan_cases_vm", tests, COUNT_OF(tests));
 }

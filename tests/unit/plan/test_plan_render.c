@@ -101,11 +101,10 @@ START_TEST(another_look)
 		    "Expected after that, and planned again before it is done:\n"
 		    "\n"
 		    "VMs\n"
-		    "   2  -  a  take 0000:ee:03.0 out of its definition"
+		    "   2  ~  a  exchange 0000:ee:03.0 for vf:0000:41:00.0/0, class vdi, at the same guest address"
 		    "  # asks for class vdi; what it names does not exist (want.yaml:5)\n"
-		    "   3  +  a  put vf:0000:41:00.0/0 into its definition, class vdi, at the same guest address\n"
 		    "\n"
-		    "Plan: 3 steps; 4 partitions made, 1 bound to a VM, 1 released.\n"
+		    "Plan: 2 steps; 4 partitions made, 1 bound to a VM, 1 released.\n"
 		    "Disturbs no running VM and takes no partition away.\n");
 }
 END_TEST

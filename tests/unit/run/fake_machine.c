@@ -209,7 +209,9 @@ static int fake_observe_one(struct gp_vmm *vmm, struct gp_uuid uuid, struct gp_a
 				  .config_known = true,
 				  .live_known = true,
 				  .config = domain->config,
-				  .config_count = domain->config_count};
+				  .config_count = domain->config_count,
+				  .places = domain->places,
+				  .place_count = domain->place_count};
 	pthread_mutex_unlock(&host->lock);
 	return 0;
 }
@@ -232,12 +234,13 @@ static int fake_attach(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_
 static int fake_detach(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_hostdev *hostdev, bool *changed,
 		       struct gp_error *err)
 {
-	(void)hostdev;
 	struct gp_host *host = (struct gp_host *)vmm;
 	pthread_mutex_lock(&host->lock);
 	int result = reach(host, "detach", uuid, err);
-	if (result == 0)
-		domain_of(host, uuid)->config_count = 0;
+	struct fake_domain *domain = domain_of(host, uuid);
+	for (size_t i = 0; result == 0 && i < domain->config_count; i++)
+		if (gp_pci_addr_compare(domain->config[i].source, hostdev->source) == 0)
+			domain->config[i--] = domain->config[--domain->config_count];
 	*changed = !host->nothing_changes;
 	pthread_mutex_unlock(&host->lock);
 	return result;
@@ -252,6 +255,43 @@ static int fake_set_mark(struct gp_vmm *vmm, struct gp_uuid uuid, bool to_start,
 	*changed = domain->marked != to_start;
 	if (result == 0)
 		domain->marked = to_start;
+	pthread_mutex_unlock(&host->lock);
+	return result;
+}
+
+static bool drop_place(struct fake_domain *domain, const char *alias)
+{
+	for (size_t i = 0; i < domain->place_count; i++)
+		if (gp_streq(domain->places[i].alias, alias)) {
+			domain->places[i] = domain->places[--domain->place_count];
+			return true;
+		}
+	return false;
+}
+
+static int fake_note_place(struct gp_vmm *vmm, struct gp_uuid uuid, const struct gp_hostdev *place, bool *changed,
+			   struct gp_error *err)
+{
+	struct gp_host *host = (struct gp_host *)vmm;
+	pthread_mutex_lock(&host->lock);
+	struct fake_domain *domain = domain_of(host, uuid);
+	int result = reach(host, "note", uuid, err);
+	if (result == 0) {
+		drop_place(domain, place->alias);
+		domain->places[domain->place_count++] = *place;
+	}
+	*changed = result == 0;
+	pthread_mutex_unlock(&host->lock);
+	return result;
+}
+
+static int fake_forget_place(struct gp_vmm *vmm, struct gp_uuid uuid, const char *alias, bool *changed,
+			     struct gp_error *err)
+{
+	struct gp_host *host = (struct gp_host *)vmm;
+	pthread_mutex_lock(&host->lock);
+	int result = reach(host, "forget", uuid, err);
+	*changed = result == 0 && drop_place(domain_of(host, uuid), alias);
 	pthread_mutex_unlock(&host->lock);
 	return result;
 }
@@ -329,6 +369,8 @@ static const struct gp_vmm_ops fake_ops = {.name = "fake",
 					   .attach = fake_attach,
 					   .detach = fake_detach,
 					   .set_mark = fake_set_mark,
+					   .note_place = fake_note_place,
+					   .forget_place = fake_forget_place,
 					   .shutdown = fake_shutdown,
 					   .destroy = fake_destroy,
 					   .start = fake_start,

@@ -32,6 +32,8 @@ struct fake_domain {
 	uint64_t running_ms;
 	struct gp_hostdev config[4];
 	size_t config_count;
+	struct gp_hostdev places[4];
+	size_t place_count;
 	unsigned asked;              /* shutdown requests */
 	struct gp_pci_addr attached; /* source of the last attach */
 };

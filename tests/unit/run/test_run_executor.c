@@ -714,6 +714,125 @@ START_TEST(what_the_definition_has_already_is_skipped)
 }
 END_TEST
 
+/* ---- exchanges ---- */
+
+static const char alias[] = "ua-gpupart-0-vdi";
+
+static int execute_again(void)
+{
+	gp_outcome_clear(&outcome);
+	outcome = (struct gp_outcome){0};
+	return execute();
+}
+
+/* vm-02 has VF 0 by hand, and is to have VF 1 in its place. */
+static struct gp_step *add_replace(void)
+{
+	host.pfs[1].vfs = 4;
+	host.domains[2].state = GP_DOMAIN_OFF;
+	host.domains[2].config[0] = (struct gp_hostdev){.source = fake_vf_addr(1, 0), .guest_xml = "<address/>"};
+	host.domains[2].config_count = 1;
+	add_chain(0);
+	struct gp_step *step = add_domain_step(GP_STEP_REPLACE, 2);
+	step->source = "vf:0000:01:00.0/1";
+	step->guard = GP_GUARD_OFF;
+	step->hostdev = (struct gp_hostdev){.alias = alias, .ours = true, .guest_xml = "<address/>"};
+	step->replaces = host.domains[2].config[0];
+	return step;
+}
+
+static void ck_exchanged(void)
+{
+	const struct fake_domain *domain = &host.domains[2];
+	ck_assert_uint_eq(domain->config_count, 1);
+	ck_assert_str_eq(domain->config[0].alias, alias);
+	ck_assert_str_eq(domain->config[0].guest_xml, "<address/>");
+	ck_assert_int_eq(gp_pci_addr_compare(domain->config[0].source, fake_vf_addr(1, 1)), 0);
+	ck_assert_uint_eq(domain->place_count, 0);
+}
+
+START_TEST(a_hostdev_is_exchanged_and_its_place_noted_meanwhile)
+{
+	add_replace();
+	ck_assert_int_eq(execute(), 0);
+	ck_exchanged();
+	ck_assert_int_lt(fake_line(&host, "note vm-02"), fake_line(&host, "detach vm-02"));
+	ck_assert_int_lt(fake_line(&host, "detach vm-02"), fake_line(&host, "attach vm-02"));
+	ck_assert_int_lt(fake_line(&host, "attach vm-02"), fake_line(&host, "forget vm-02"));
+	ck_assert_int_ge(fake_line(&host, "note vm-02"), 0);
+}
+END_TEST
+
+/* Stopped after each of the four, the same step gets to the same end. */
+START_TEST(an_exchange_goes_on_from_wherever_it_was_stopped)
+{
+	static const char *const lines[] = {"note", "detach", "attach", "forget"};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		tear_down();
+		set_up();
+		add_replace();
+		host.fail_on = lines[i];
+		ck_assert_int_eq(execute(), -1);
+		host.fail_on = NULL;
+		ck_assert_int_eq(execute_again(), 0);
+		ck_exchanged();
+		ck_assert_int_eq(execute_again(), 0);
+		ck_counts(0, 1, 0, 0);
+	}
+}
+END_TEST
+
+START_TEST(what_is_there_instead_is_not_taken_out)
+{
+	add_replace();
+	host.domains[2].config[0].alias = "ua-mine";
+	host.fail_on = "detach"; /* as libvirt's side does, which compares the alias */
+	ck_assert_int_eq(execute(), -1);
+	ck_never("note vm-02");
+	ck_assert_uint_eq(host.domains[2].config_count, 1);
+}
+END_TEST
+
+START_TEST(a_place_is_kept_and_forgotten)
+{
+	struct gp_step *step = add_replace();
+	step->kind = GP_STEP_DETACH;
+	step->hostdev = step->replaces;
+	step->keeps_for = alias;
+	ck_assert_int_eq(execute(), 0);
+	ck_assert_uint_eq(host.domains[2].config_count, 0);
+	ck_assert_uint_eq(host.domains[2].place_count, 1);
+	ck_assert_str_eq(host.domains[2].places[0].alias, alias);
+	ck_assert_str_eq(host.domains[2].places[0].guest_xml, "<address/>");
+
+	step->kind = GP_STEP_MARK;
+	step->attribute = GP_MARK_PLACE;
+	step->before = alias;
+	ck_assert_int_eq(execute_again(), 0);
+	ck_assert_uint_eq(host.domains[2].place_count, 0);
+	ck_never("unmark vm-02");
+}
+END_TEST
+
+START_TEST(a_vm_in_the_middle_of_an_exchange_stays_off)
+{
+	struct gp_step *step = add_replace();
+	host.fail_on = "attach";
+	host.domains[2].marked = true;
+	ck_assert_int_eq(execute(), -1);
+	ck_never("start vm-02");
+	ck_assert_str_eq(diag_of("vm-stays-off")->error.message,
+			 "vm-02 stays off: its partition was taken and not yet replaced");
+	/* Not begun, it starts with what it has. */
+	host.domains[2].config[0] = step->replaces;
+	host.domains[2].config_count = 1;
+	host.domains[2].place_count = 0;
+	host.fail_on = "note";
+	ck_assert_int_eq(execute_again(), -1);
+	ck_assert_int_ge(fake_line(&host, "start vm-02"), 0);
+}
+END_TEST
+
 START_TEST(without_libvirt_no_definition_is_touched)
 {
 	add_attach();
@@ -920,6 +1039,11 @@ int main(void)
 		a_link_to_nothing_is_no_vf,
 		a_definition_is_changed_only_while_the_vm_is_off,
 		what_the_definition_has_already_is_skipped,
+		a_hostdev_is_exchanged_and_its_place_noted_meanwhile,
+		an_exchange_goes_on_from_wherever_it_was_stopped,
+		what_is_there_instead_is_not_taken_out,
+		a_place_is_kept_and_forgotten,
+		a_vm_in_the_middle_of_an_exchange_stays_off,
 		without_libvirt_no_definition_is_touched,
 		a_kind_without_a_back_end_fails,
 		progress_is_told_in_the_thread_that_called,
