@@ -67,8 +67,8 @@ int gp_host_list(struct gp_host *host, const char *path, int (*each)(void *conte
 
 /*
  * Every PF that gpupart could manage, in address order: devices of class 03xx or 12xx that are no VF, and those whose
- * address a file names (wanted). Identity, driver, slot, NUMA node, SR-IOV facts and VFs (address, driver) are filled in;
- * the rest is the vendor's. GPUs go to `observed`.
+ * address a file names (wanted). Identity, driver, slot, NUMA node, SR-IOV facts and VFs (address, driver) are filled
+ * in; the rest is the vendor's. GPUs go to `observed`.
  */
 int gp_host_observe_pci(struct gp_host *host, const struct gp_pci_addr *wanted, size_t wanted_count,
 			struct gp_observed *observed, struct gp_error *err);
@@ -81,9 +81,9 @@ void gp_host_pci_names(struct gp_host *host, struct gp_arena *arena, struct gp_g
 
 /* ---- holders (holders.c) ---- */
 
-/* Adds the VFIO holders (processes with /dev/vfio/GROUP, or the VF's /dev/vfio/devices/vfioN, open) to all partitions, and,
- * when any such file is open, the IOMMU groups of those that have a driver.
- * Sets observed->vfio_state; not being able to read every /proc/PID/fd makes it unknown. */
+/* Adds the VFIO holders (processes with /dev/vfio/GROUP, or the VF's /dev/vfio/devices/vfioN, open) to all partitions,
+ * and, when any such file is open, the IOMMU groups of those that have a driver. Sets observed->vfio_state; not being
+ * able to read every /proc/PID/fd makes it unknown. */
 void gp_host_observe_vfio(struct gp_host *host, struct gp_observed *observed);
 
 /* ---- writing (write.c): in a helper process, with a deadline ---- */

@@ -89,8 +89,8 @@ static int ask_again(struct gp_host *host, struct gp_arena *arena, struct gp_gpu
 	return 0;
 }
 
-/* A run that was killed leaves its last write to the kernel, which may be about to end: a moment of patience, shared by all
- * GPUs, spares the next run a fault. */
+/* A run that was killed leaves its last write to the kernel, which may be about to end: a moment of patience, shared by
+ * all GPUs, spares the next run a fault. */
 static void let_settle(struct gp_host *host, struct gp_observed *observed)
 {
 	uint64_t until = gp_clock_ms() + SETTLE_MS;

@@ -572,7 +572,7 @@ START_TEST(all_domains_are_seen_in_order_of_name)
 	for (int i = COUNT; i-- > 0;) {
 		char name[16], uuid[GP_UUID_SIZE];
 		snprintf(name, sizeof(name), "d-%02d", i);
-		snprintf(uuid, sizeof(uuid), "0b5d2f1a-3c53-4d2e-9a0c-0000000000%02d", i % 100);
+		snprintf(uuid, sizeof(uuid), "0b5d2f1a-3c53-4d2e-9a0c-0000000000%02u", (unsigned)i % 100U);
 		domain_from_xml("define", name, uuid, i % 3 == 0 ? FOREIGN : "");
 	}
 	virsh("autostart d-07");
