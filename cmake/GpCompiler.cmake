@@ -22,6 +22,7 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(gp_compile_options INTERFACE _FORTIFY_SOURCE=2)
 endif()
 if(GP_COVERAGE)
-  target_compile_options(gp_compile_options INTERFACE --coverage -O0 -Wno-null-dereference -U_FORTIFY_SOURCE)
+  # Counters are shared by threads.
+  target_compile_options(gp_compile_options INTERFACE --coverage -fprofile-update=atomic -O0 -Wno-null-dereference -U_FORTIFY_SOURCE)
   target_link_options(gp_compile_options INTERFACE --coverage)
 endif()

@@ -85,6 +85,7 @@ int gp_session_read_files(struct gp_session *session, const struct gp_cli *cli);
 int gp_session_read_files_if_any(struct gp_session *session, const struct gp_cli *cli);
 int gp_session_observe(struct gp_session *session, const struct gp_cli *cli);
 int gp_session_plan(struct gp_session *session);
+void gp_session_forget_plan(struct gp_session *session); /* and what it stands on: to look again */
 
 /* ---- output (output.c) ---- */
 

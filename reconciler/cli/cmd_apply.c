@@ -123,6 +123,38 @@ static void print_result(const struct gp_cli *cli, const struct gp_outcome *outc
 	}
 }
 
+static int observe_and_plan(struct gp_session *session, const struct gp_cli *cli)
+{
+	int code = gp_session_observe(session, cli);
+
+	return code != GP_EXIT_OK ? code : gp_session_plan(session);
+}
+
+/* GP_EXIT_OK once no other run is under way. */
+static int wait_for_others(const struct gp_session *session, const struct gp_cli *cli)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	gp_autoclose int lock =
+		gp_host_lock(session->host, cli->lock_wait_ms, cli->json ? NULL : lock_wait, NULL, &err);
+
+	return lock < 0 ? gp_print_error(cli, &err) : GP_EXIT_OK;
+}
+
+/* What looks like a fault beside a run that is half-way may be that run's work: then wait for its end, and look again.
+ */
+static int plan_beside_others(struct gp_session *session, const struct gp_cli *cli)
+{
+	bool others = gp_host_is_locked(session->host);
+	int code = observe_and_plan(session, cli);
+
+	if (code != GP_EXIT_OK || !others || gp_plan_verdict(session->plan) == GP_E_NONE)
+		return code;
+	if ((code = wait_for_others(session, cli)) != GP_EXIT_OK)
+		return code;
+	gp_session_forget_plan(session);
+	return observe_and_plan(session, cli);
+}
+
 int gp_cmd_apply(struct gp_cli *cli)
 {
 	GP_CLEANUP(gp_session_clear) struct gp_session session = {0};
@@ -131,8 +163,7 @@ int gp_cmd_apply(struct gp_cli *cli)
 
 	if ((code = gp_session_open_host(&session, cli, GP_HOST_READ_WRITE)) != GP_EXIT_OK ||
 	    (code = gp_session_read_files(&session, cli)) != GP_EXIT_OK ||
-	    (code = gp_session_observe(&session, cli)) != GP_EXIT_OK ||
-	    (code = gp_session_plan(&session)) != GP_EXIT_OK)
+	    (code = plan_beside_others(&session, cli)) != GP_EXIT_OK)
 		return code;
 
 	bool changes = gp_plan_has_changes(session.plan);

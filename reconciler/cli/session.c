@@ -95,3 +95,9 @@ int gp_session_plan(struct gp_session *session)
 	gp_diags_sort(&session->plan->diags);
 	return GP_EXIT_OK;
 }
+
+void gp_session_forget_plan(struct gp_session *session)
+{
+	gp_plan_free(gp_take(session->plan));
+	gp_observed_free(gp_take(session->observed));
+}

@@ -122,6 +122,8 @@ int gp_host_attribute_path(enum gp_step_base base, const char *device, const cha
  */
 int gp_host_lock(struct gp_host *host, uint64_t wait_ms, void (*waiting)(void *context, const char *holder),
 		 void *context, struct gp_error *err);
+/* Does another process hold that lock now? Nothing is written or made to find out. */
+bool gp_host_is_locked(struct gp_host *host);
 /* Saves a text as var/lib/gpupart/previous/NAME under the root, atomically, mode 0600; *path is for the screen, owned
  * by the caller. Keeps the newest 20. */
 int gp_host_save_previous(struct gp_host *host, const char *name, const char *text, char **path, struct gp_error *err);

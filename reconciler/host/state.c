@@ -101,6 +101,13 @@ int gp_host_lock(struct gp_host *host, uint64_t wait_ms, void (*waiting)(void *c
 	return gp_state_lock(host->root_fd, HOST_LOCK, "gpupart apply", wait_ms, waiting, context, err);
 }
 
+bool gp_host_is_locked(struct gp_host *host)
+{
+	gp_autoclose int fd = gp_open_inside(host->root_fd, HOST_LOCK, O_RDONLY, 0, GP_INSIDE_ROOT);
+	/* The shared lock, when it can be had, goes with the descriptor. */
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 /* ---- previous exports ---- */
 
 static bool is_plain_file_name(const char *name)

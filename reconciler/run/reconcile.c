@@ -104,27 +104,32 @@ static int take_lock(const struct apply *apply)
 static int fail_stale(const struct apply *apply, const struct look *now, const char *what, const char *difference)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str facts = {0};
+	size_t changes = gp_observed_changes(apply->observed, now->observed, CHANGES_TO_NAME, &facts);
 	struct gp_diag *diag = gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_STALE, "stale-plan",
-					    (struct gp_mark){0}, "%s: %s", what, difference);
-	if (gp_observed_changes(apply->observed, now->observed, CHANGES_TO_NAME, &facts) > 0)
-		gp_error_holder(&diag->error, "%s", gp_str_text(&facts));
+					    (struct gp_mark){0}, "%s%s%s%s; %s", what, changes > 0 ? " (" : "",
+					    gp_str_text(&facts), changes > 0 ? ")" : "", difference);
 	gp_error_remedy(&diag->error, "review the output of 'gpupart plan' again, then run apply");
 	return -1;
 }
 
-static int confirm(const struct apply *apply, struct look *now)
+enum confirmation { STANDS, DONE_BY_OTHERS, FALLEN };
+
+static enum confirmation confirm(const struct apply *apply, struct look *now)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str difference = {0};
 	if (look_again(apply, now) != 0)
-		return -1;
+		return FALLEN;
 	if (gp_plan_verdict(now->plan) != GP_E_NONE) {
 		fail_stale(apply, now, "the host has changed since the plan was made", "the plan would be refused now");
 		gp_diags_append(&apply->outcome->diags, &now->plan->diags);
-		return -1;
+		return FALLEN;
 	}
+	if (!gp_plan_has_changes(now->plan))
+		return DONE_BY_OTHERS;
 	if (gp_plan_same_steps(apply->approved, now->plan, &difference))
-		return 0;
-	return fail_stale(apply, now, "the host has changed since the plan was made", gp_str_text(&difference));
+		return STANDS;
+	fail_stale(apply, now, "the host has changed since the plan was made", gp_str_text(&difference));
+	return FALLEN;
 }
 
 static void name_of_save(char *name, size_t size)
@@ -285,10 +290,25 @@ static void verify(const struct apply *apply)
 
 /* ---- the story ---- */
 
+/* Another run asked for the same and was first: every step was so already, and `confirm` is the reading that agrees. */
+static void account_as_done(const struct apply *apply)
+{
+	struct gp_outcome *outcome = apply->outcome;
+	skip_the_rest(apply, (struct position){.plan = apply->approved});
+	for (size_t i = 0; i < outcome->step_count; i++)
+		outcome->steps[i].state = GP_STEP_SKIPPED;
+	outcome->skipped = outcome->step_count;
+	outcome->not_run = 0;
+	outcome->verified = true;
+}
+
 static void run_locked(const struct apply *apply)
 {
 	GP_CLEANUP(look_clear) struct look now = {0};
-	if (confirm(apply, &now) != 0 || save_state_before(apply, &now) != 0)
+	enum confirmation confirmation = confirm(apply, &now);
+	if (confirmation == DONE_BY_OTHERS)
+		account_as_done(apply);
+	else if (confirmation == FALLEN || save_state_before(apply, &now) != 0)
 		skip_the_rest(apply, (struct position){.plan = apply->approved});
 	else if (run_stages(apply) == 0)
 		verify(apply);

@@ -81,7 +81,7 @@ static bool room_for_one(struct changes *changes)
 	if (changes->count >= changes->most)
 		return false;
 	if (changes->count++ > 0)
-		gp_str_add(changes->out, "\n");
+		gp_str_add(changes->out, "; ");
 	return true;
 }
 

@@ -9,8 +9,8 @@
  * differs. */
 bool gp_plan_same_steps(const struct gp_plan *approved, const struct gp_plan *now, struct gp_str *why);
 
-/* What changed on the host between two observations, as far as plans stand on it: one line a fact, at most `most`.
- * Returns how many lines were added. */
+/* What changed on the host between two observations, as far as plans stand on it: at most `most` facts with
+ * "; " between them. Returns how many were added. */
 size_t gp_observed_changes(const struct gp_observed *before, const struct gp_observed *now, size_t most,
 			   struct gp_str *out);
 

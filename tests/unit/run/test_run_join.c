@@ -283,12 +283,12 @@ START_TEST(changed_facts_are_told_in_words)
 	add_domain("web-01")->to_start = true;
 	add_config(add_domain("web-02"), "0000:41:00.4");
 	add_domain("web-03");
-	ck_assert_str_eq(changes_since(before, 100, &text), "GPU 0000:41:00.0 had 4 VFs and has 0\n"
-							    "GPU 0000:41:00.0 had driver none and has xe\n"
-							    "GPU 0000:81:00.0 is gone\n"
-							    "VM web-01 was running and is off\n"
-							    "our mark on VM web-01 was set\n"
-							    "the devices in the definition of VM web-02 have changed\n"
+	ck_assert_str_eq(changes_since(before, 100, &text), "GPU 0000:41:00.0 had 4 VFs and has 0; "
+							    "GPU 0000:41:00.0 had driver none and has xe; "
+							    "GPU 0000:81:00.0 is gone; "
+							    "VM web-01 was running and is off; "
+							    "our mark on VM web-01 was set; "
+							    "the devices in the definition of VM web-02 have changed; "
 							    "VM web-03 is new");
 	gp_str_clear(&text);
 	ck_assert_str_eq(changes_since(before, 1, &text), "GPU 0000:41:00.0 had 4 VFs and has 0");
