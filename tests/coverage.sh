@@ -13,6 +13,8 @@ python3 - "$report" <<'END'
 import collections, json, sys
 rooms = collections.OrderedDict((r, [0, 0]) for r in "base model intent host vendor plan run cli".split())
 for f in json.load(open(sys.argv[1]))["files"]:
+    if not f["filename"].startswith("reconciler/"):
+        continue  # a header's inline lines, by the name under which a room sees it
     room = f["filename"].split("/")[1]
     rooms[room][0] += f["line_covered"]
     rooms[room][1] += f["line_total"]
