@@ -60,8 +60,12 @@ int gp_cmd_export(struct gp_cli *cli);
 int gp_cmd_capture(struct gp_cli *cli);
 int gp_cmd_sim(struct gp_cli *cli);
 
-/* Set by SIGINT and SIGTERM; the one global of the program. */
+/* Set by a signal once gp_cli_catch_signals() was called; the one global of the program. */
 extern volatile sig_atomic_t gp_cli_stop;
+/* From here on the first ^C, TERM or hang-up lets running steps finish and stopped VMs come back, and says so; the
+ * second ends the program at once. Commands that only read never call it. */
+void gp_cli_catch_signals(void);
+void gp_cli_print_help(const char *name); /* of that command; nothing for an unknown one */
 
 /* ---- what commands share (session.c) ---- */
 

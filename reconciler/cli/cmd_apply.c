@@ -68,14 +68,16 @@ static void next_stage(void *context, const struct gp_plan *plan)
 	fprintf(stderr, "Observed again: %zu more steps, within what was approved.\n", gp_plan_step_count(plan));
 }
 
-static void print_plan(const struct gp_cli *cli, const struct gp_session *session)
+static int print_plan(const struct gp_cli *cli, const struct gp_session *session)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
 
 	gp_plan_render(session->plan, session->desired, session->observed, gp_cli_render_options(cli, false), &text);
 	gp_print(&text);
-	fflush(stdout);
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return -1;
 	gp_print_diags(cli, &session->plan->diags);
+	return 0;
 }
 
 static bool confirmed(void)
@@ -114,7 +116,9 @@ static void print_result(const struct gp_cli *cli, const struct gp_outcome *outc
 	printf("\n%s: %zu done, %zu were so already, %zu failed, %zu not run.%s\n",
 	       outcome->failed || outcome->not_run || outcome->diags.error_count ? "Not all applied" : "Applied",
 	       outcome->done, outcome->skipped, outcome->failed, outcome->not_run,
-	       outcome->verified ? " Read back: the host is as asked." : "");
+	       !outcome->verified ? ""
+	       : outcome->waiting ? " Read back: the host is as asked, but for what waits."
+				  : " Read back: the host is as asked.");
 	if (outcome->saved_export) {
 		bool elsewhere = cli->root && strcmp(cli->root, "/") != 0;
 
@@ -169,8 +173,9 @@ int gp_cmd_apply(struct gp_cli *cli)
 	bool changes = gp_plan_has_changes(session.plan);
 	enum gp_error_kind verdict = gp_plan_verdict(session.plan);
 
-	if (!cli->json)
-		print_plan(cli, &session);
+	/* What is printed is what runs: what could not be printed does not run. */
+	if (!cli->json && print_plan(cli, &session) != 0)
+		return GP_EXIT_FAILED;
 	if (verdict == GP_E_NONE && changes && (code = ask(cli)) != GP_EXIT_OK)
 		return code;
 
@@ -187,6 +192,7 @@ int gp_cmd_apply(struct gp_cli *cli)
 		options.progress.lock_wait = lock_wait;
 		options.progress.stage = next_stage;
 	}
+	gp_cli_catch_signals();
 	enum gp_error_kind result =
 		gp_apply(session.host, session.desired, session.observed, session.plan, &options, &outcome);
 
@@ -195,5 +201,7 @@ int gp_cmd_apply(struct gp_cli *cli)
 		gp_print_json(gp_outcome_to_json(&outcome, session.plan));
 	else if (verdict == GP_E_NONE && changes)
 		print_result(cli, &outcome);
+	else
+		gp_print_diags(cli, &outcome.diags);
 	return gp_exit_of(result);
 }

@@ -56,6 +56,10 @@ int gp_cmd_sim(struct gp_cli *cli)
 {
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 
+	if (cli->arg_count > 1 && (strcmp(cli->args[1], "--help") == 0 || strcmp(cli->args[1], "-h") == 0)) {
+		gp_cli_print_help("sim");
+		return GP_EXIT_OK;
+	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(cli->args[0], verbs[i].verb) != 0)
 			continue;

@@ -9,12 +9,23 @@ enum standing { IN_SYNC, WAITING, DRIFTED, DEGRADED };
 
 static const char *const standing_words[] = {"in-sync", "waiting", "drifted", "degraded"};
 
+/* Waiting for no VM: for somebody to answer who could tell. */
+static bool cannot_be_known(const struct gp_plan *plan)
+{
+	for (size_t i = 0; i < plan->waiting_count; i++)
+		if (!plan->waiting[i].for_domain)
+			return true;
+	return false;
+}
+
 static enum standing standing_of(const struct gp_plan *plan)
 {
 	if (gp_plan_verdict(plan) != GP_E_NONE)
 		return DEGRADED;
 	if (gp_plan_has_changes(plan))
 		return DRIFTED;
+	if (cannot_be_known(plan))
+		return DEGRADED;
 	return plan->waiting_count ? WAITING : IN_SYNC;
 }
 
@@ -22,7 +33,7 @@ static int exit_code_of(enum standing standing, const struct gp_plan *plan)
 {
 	switch (standing) {
 	case DEGRADED:
-		return gp_exit_of(gp_plan_verdict(plan));
+		return gp_exit_of(gp_plan_verdict(plan) != GP_E_NONE ? gp_plan_verdict(plan) : GP_E_UNAVAILABLE);
 	case DRIFTED:
 		return GP_EXIT_CHANGES;
 	default:

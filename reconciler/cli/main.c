@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of commands, and the command line. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -50,7 +51,7 @@ static const struct gp_command commands[] = {
 	 "the state of the host as a file: going back is applying that file.\n"
 	 "\n"
 	 "  --yes                     do not ask\n"
-	 "  --lock-timeout DURATION   how long to wait for another run on this host (default 10m)\n"
+	 "  --lock-timeout DURATION   how long to wait for another run on this host (10m; 30s, 0)\n"
 	 "\n"
 	 "Example: gpupart apply --yes /etc/gpupart\n",
 	 GP_OPT_ROOT | GP_OPT_JSON | GP_OPT_HOST | GP_OPT_YES, 0, -1, gp_cmd_apply},
@@ -133,6 +134,13 @@ static void print_help(const struct gp_command *command)
 		fputs("  --help          this text\n", stdout);
 }
 
+void gp_cli_print_help(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			print_help(&commands[i]);
+}
+
 static const struct gp_command *find_command(const char *name)
 {
 	const char *names[COMMAND_COUNT];
@@ -178,6 +186,8 @@ static int take_lock_timeout(struct gp_cli *cli, const struct gp_command *comman
 {
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 
+	if (strcmp(text, "0") == 0)
+		text = "0s";
 	if (gp_parse_duration(text, &cli->lock_wait_ms, &err) == 0)
 		return GP_EXIT_OK;
 	fprintf(stderr, "gpupart %s: --lock-timeout: %s\n", command->name, err.message);
@@ -253,29 +263,46 @@ static bool wants_colour(int fd)
 
 static void on_signal(int number)
 {
+	static const char words[] = "\nStopping in good order: running steps finish and stopped VMs come back. "
+				    "Once more ends at once and leaves them off.\n";
+
 	(void)number;
 	gp_cli_stop = 1;
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		return; /* nobody listens; the flag is what counts */
 }
 
-/* The first ^C lets the running steps finish; the second ends the program at once. */
-static void catch_signals(void)
+void gp_cli_catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* A descriptor below 3 that is closed would be given to the next file that is opened, and hear what we print. */
+static int keep_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
 }
 
 int main(int argc, char **argv)
 {
 	struct gp_cli cli = {.lock_wait_ms = 600000}; /* ten minutes */
 
+	if (keep_standard_descriptors() != 0)
+		return GP_EXIT_FAILED;
 	setlocale(LC_CTYPE, "");
 	cli.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	cli.colour_out = wants_colour(STDOUT_FILENO);
 	cli.colour_err = wants_colour(STDERR_FILENO);
-	catch_signals();
+	signal(SIGPIPE, SIG_IGN);
 
 	if (argc < 2) {
 		print_overview(stderr);

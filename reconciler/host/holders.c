@@ -36,6 +36,7 @@ struct scan {
 	uint32_t unseen;          /* processes whose descriptors may not be listed */
 	bool device_without_file; /* the process has a VFIO device, … */
 	bool has_file;            /* … and the file that leads to it */
+	int link_error;           /* errno of a descriptor of it that could not be read; 0: none */
 };
 
 bool gp_driver_is_vfio(const char *driver)
@@ -76,7 +77,11 @@ static void look_at_target(struct scan *scan, const char *target)
 	}
 	const char *rest = vfio + strlen("/dev/vfio/");
 	bool is_device = gp_starts_with(rest, "devices/vfio");
-	if (!take_number(is_device ? rest + strlen("devices/vfio") : rest, &number))
+	if (is_device)
+		rest += strlen("devices/vfio");
+	else if (gp_starts_with(rest, "noiommu-"))
+		rest += strlen("noiommu-"); /* the group that the kernel makes up where there is no IOMMU */
+	if (!take_number(rest, &number))
 		return;
 	scan->has_file = true;
 	note_opened(scan, number, is_device);
@@ -91,6 +96,8 @@ static int look_at_descriptor(void *context, const char *name)
 	if (length > 0) {
 		target[length] = '\0';
 		look_at_target(scan, target);
+	} else if (length < 0 && errno != ENOENT) {
+		scan->link_error = errno;
 	}
 	return 0;
 }
@@ -119,9 +126,12 @@ static int look_at_process(void *context, const char *name)
 	snprintf(path, sizeof(path), "%s/fd", name);
 	scan->fd_dir = gp_open_inside(scan->proc_fd, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_PLAIN);
 	scan->device_without_file = scan->has_file = false;
+	scan->link_error = 0;
 	int sys = 0;
 	if (scan->fd_dir < 0 || gp_each_name_in(scan->fd_dir, look_at_descriptor, scan) < 0)
 		sys = errno;
+	if (sys == 0)
+		sys = scan->link_error;
 	if (scan->fd_dir >= 0)
 		close(scan->fd_dir);
 	/* A process that ended while we looked holds nothing. */

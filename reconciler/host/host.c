@@ -26,6 +26,16 @@ static enum gp_host_kind find_kind(int root_fd)
 	return mark >= 0 ? GP_HOST_SIMULATED : GP_HOST_CAPTURED;
 }
 
+/* Any directory can be named; one without a PCI bus would look like a machine without GPUs. */
+static int check_captured(int root_fd, const char *root, struct gp_error *err)
+{
+	gp_autoclose int bus = gp_open_inside(root_fd, "sys/bus/pci/devices", O_PATH, 0, GP_INSIDE_ROOT);
+	if (bus >= 0 || errno != ENOENT)
+		return 0;
+	gp_fail(err, GP_E_NOT_FOUND, "%s is no simulated or captured machine: it has no sys/bus/pci/devices", root);
+	return gp_error_remedy(err, "name a directory made by 'gpupart sim create' or 'gpupart capture'");
+}
+
 static int check_options(const struct gp_host_options *options, enum gp_host_kind kind, struct gp_error *err)
 {
 	if (kind == GP_HOST_CAPTURED && options->mode == GP_HOST_READ_WRITE) {
@@ -38,8 +48,13 @@ static int check_options(const struct gp_host_options *options, enum gp_host_kin
 			options->root, options->connect_uri);
 		return gp_error_remedy(err, "leave out --connect");
 	}
-	if (options->mode == GP_HOST_READ_WRITE && options->writer_path == NULL)
+	if (options->mode == GP_HOST_READ_ONLY)
+		return 0;
+	if (options->writer_path == NULL)
 		return gp_fail(err, GP_E_INTERNAL, "a host is opened for writing without the program that writes");
+	/* Before anything was stopped for a write that cannot be. */
+	if (access(options->writer_path, X_OK) < 0)
+		return gp_host_fail_writer(err, errno, options->writer_path);
 	return 0;
 }
 
@@ -63,6 +78,7 @@ static struct gp_host *new_host(int root_fd)
 	struct gp_host *host = gp_xcalloc(1, sizeof(*host));
 	host->root_fd = root_fd;
 	host->kind = find_kind(root_fd);
+	host->shown_root = gp_xstrdup("");
 	pthread_mutex_init(&host->vmm_lock, NULL);
 	pthread_mutex_init(&host->pci_lock, NULL);
 	pthread_mutex_init(&host->abandoned_lock, NULL);
@@ -73,6 +89,14 @@ static char *absolute(const char *root)
 {
 	char *real = realpath(root, NULL);
 	return real != NULL ? real : gp_xstrdup(root);
+}
+
+static char *without_last_slashes(const char *root)
+{
+	size_t length = strlen(root);
+	while (length > 0 && root[length - 1] == '/')
+		length--;
+	return gp_xasprintf("%.*s", (int)length, root);
 }
 
 /* Old kernels answer ENOSYS, and some container profiles do too; better to say so once than at every file. */
@@ -95,12 +119,15 @@ int gp_host_open(const struct gp_host_options *options, struct gp_host **out, st
 		return -1;
 	}
 	struct gp_host *host = new_host(fd);
-	if (check_openat2(fd, err) < 0 || check_options(options, host->kind, err) < 0) {
+	if (check_openat2(fd, err) < 0 || (host->kind == GP_HOST_CAPTURED && check_captured(fd, root, err) < 0) ||
+	    check_options(options, host->kind, err) < 0) {
 		gp_host_close(host);
 		return -1;
 	}
 	host->mode = options->mode;
 	host->root = absolute(root);
+	free(host->shown_root);
+	host->shown_root = host->kind == GP_HOST_LIVE ? gp_xstrdup("") : without_last_slashes(root);
 	host->name = read_hostname(host);
 	host->connect_uri = options->connect_uri != NULL ? gp_xstrdup(options->connect_uri) : NULL;
 	host->writer_path = options->writer_path != NULL ? gp_xstrdup(options->writer_path) : NULL;
@@ -132,6 +159,7 @@ void gp_host_close(struct gp_host *host)
 	pthread_mutex_destroy(&host->abandoned_lock);
 	free(host->abandoned);
 	free(host->root);
+	free(host->shown_root);
 	free(host->name);
 	free(host->connect_uri);
 	free(host->writer_path);

@@ -12,7 +12,8 @@ struct gp_host {
 	int root_fd;
 	enum gp_host_kind kind;
 	enum gp_host_mode mode;
-	char *root; /* absolute, for the screen */
+	char *root;       /* absolute, for the screen */
+	char *shown_root; /* as it was named, before the paths in errors; "" for the real machine */
 	char *name;
 	char *connect_uri; /* NULL: the kind's own */
 	char *writer_path;
@@ -53,6 +54,10 @@ ssize_t gp_read_inside(int dir_fd, const char *path, char *buffer, size_t size, 
 void gp_host_path_subject(struct gp_error *err, const char *path);
 /* gp_fail_errno with the words and the subject that a path deserves. */
 int gp_host_fail_path(struct gp_error *err, int sys, const char *path, const char *verb);
+/* Puts the root before a subject that is a path ("box/run/gpupart/lock"); -1, for the caller to return. */
+int gp_host_show_root(const struct gp_host *host, struct gp_error *err);
+/* Both. */
+int gp_host_fail_in(const struct gp_host *host, struct gp_error *err, int sys, const char *path, const char *verb);
 /* Makes the directories of a path that do not exist yet; the last one gets `mode`, those above it 0755. */
 int gp_host_make_directories(int root_fd, const char *path, mode_t mode, struct gp_error *err);
 
@@ -129,11 +134,18 @@ void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu
 /* A driver through which a VF is handed to a guest; it holds nothing by itself. */
 bool gp_driver_is_vfio(const char *driver);
 
+/* ---- write.c ---- */
+
+/* The helper program cannot be run, and what to do about it. -1. */
+int gp_host_fail_writer(struct gp_error *err, int sys, const char *path);
+
 /* ---- state.c: locks ---- */
 
 /* Takes an exclusive flock on a file under run/gpupart and signs it. A descriptor, or -1 (GP_E_BUSY names the holder).
  */
 int gp_state_lock(int root_fd, const char *path, const char *who, uint64_t wait_ms,
 		  void (*waiting)(void *context, const char *holder), void *context, struct gp_error *err);
+/* Notes in each GPU whether its PF's lock is held, and by whom. Nothing is made, and nobody is kept waiting. */
+void gp_state_note_writers(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count);
 
 #endif

@@ -451,20 +451,31 @@ static int list_bus(struct gp_host *host, struct bus *bus, struct gp_error *err)
 {
 	int fd = gp_open_inside(host->root_fd, PCI_DEVICES, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (fd < 0 || gp_each_name(fd, add_bus_device, bus) < 0)
-		return gp_host_fail_path(err, errno, PCI_DEVICES "/", "listed");
+		return gp_host_fail_in(host, err, errno, PCI_DEVICES "/", "listed");
 	if (bus->count > 1)
 		qsort(bus->devices, bus->count, sizeof(*bus->devices), by_address);
 	return 0;
 }
 
+static void mark_vf(struct bus *bus, struct gp_pci_addr addr)
+{
+	struct bus_device key = {.addr = addr};
+	struct bus_device *found = bsearch(&key, bus->devices, bus->count, sizeof(key), by_address);
+	if (found != NULL)
+		found->is_known_vf = true;
+}
+
+/* While VFs come and go, the kernel has some of them on the bus without the links that say so: the capability knows. */
 static void mark_vfs(struct bus *bus, const struct gp_gpu *gpu)
 {
-	for (size_t i = 0; i < gpu->partition_count; i++) {
-		struct bus_device key = {.addr = gpu->partitions[i].addr};
-		struct bus_device *found = bsearch(&key, bus->devices, bus->count, sizeof(key), by_address);
-		if (found != NULL)
-			found->is_known_vf = true;
-	}
+	struct gp_pci_addr addr;
+	for (size_t i = 0; i < gpu->partition_count; i++)
+		mark_vf(bus, gpu->partitions[i].addr);
+	if (!gp_pci_in_transition(gpu) || !gpu->vf_enable)
+		return;
+	for (uint32_t i = 0; i < gpu->cap_num_vfs; i++)
+		if (gp_gpu_vf_addr(gpu, i, &addr))
+			mark_vf(bus, addr);
 }
 
 static bool read_class(struct gp_host *host, struct gp_pci_addr addr, uint32_t *pci_class)
@@ -527,6 +538,7 @@ int gp_pci_observe(struct gp_host *host, const struct gp_pci_addr *wanted, size_
 		*gp_arena_push(observed->arena, observed->gpus, observed->gpu_count) = gpu;
 		mark_vfs(&bus, &gpu);
 	}
+	gp_state_note_writers(host, observed->arena, observed->gpus, observed->gpu_count);
 	find_slots(host, observed->arena, observed->gpus, observed->gpu_count);
 	name_all(host, observed);
 	return 0;
@@ -567,6 +579,7 @@ int gp_host_observe_pf(struct gp_host *host, struct gp_arena *arena, struct gp_p
 	keep_the_rest(gpu, &now);
 	if (read_pf(&device, pci_class, &now, err) < 0)
 		return -1;
+	gp_state_note_writers(host, arena, &now, 1);
 	*gpu = now;
 	return 0;
 }

@@ -13,6 +13,8 @@
 
 #define RUN_DIRECTORY      "run/gpupart"
 #define HOST_LOCK          RUN_DIRECTORY "/lock"
+#define PF_LOCK_BEGIN      "pf-"
+#define PF_LOCK_END        ".lock"
 #define STATE_DIRECTORY    "var/lib/gpupart"
 #define PREVIOUS_DIRECTORY STATE_DIRECTORY "/previous"
 
@@ -59,18 +61,18 @@ static int wait_for_lock(int fd, const char *path, uint64_t wait_ms, void (*wait
 			 void *context, struct gp_error *err)
 {
 	uint64_t start = gp_clock_ms();
-	bool told = false;
+	unsigned rounds = 0;
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return gp_host_fail_path(err, errno, path, "locked");
 		if (gp_clock_ms() - start >= wait_ms)
 			return fail_locked(fd, wait_ms, path, err);
-		if (!told && waiting != NULL) {
+		/* In the first round the holder may not have signed yet. */
+		if (++rounds == 2 && waiting != NULL) {
 			char holder[HOLDER_SIZE];
 			read_holder(fd, holder);
 			waiting(context, holder);
 		}
-		told = true;
 		gp_sleep_ms(LOCK_POLL_MS);
 	}
 	return 0;
@@ -98,14 +100,72 @@ int gp_host_lock(struct gp_host *host, uint64_t wait_ms, void (*waiting)(void *c
 {
 	if (host->mode != GP_HOST_READ_WRITE)
 		return gp_fail(err, GP_E_INTERNAL, "a host that was opened read-only cannot be locked");
-	return gp_state_lock(host->root_fd, HOST_LOCK, "gpupart apply", wait_ms, waiting, context, err);
+	int fd = gp_state_lock(host->root_fd, HOST_LOCK, "gpupart apply", wait_ms, waiting, context, err);
+	return fd >= 0 ? fd : gp_host_show_root(host, err);
+}
+
+/* The shared lock, when it can be had, goes with the descriptor. */
+static bool is_held(int fd)
+{
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 bool gp_host_is_locked(struct gp_host *host)
 {
 	gp_autoclose int fd = gp_open_inside(host->root_fd, HOST_LOCK, O_RDONLY, 0, GP_INSIDE_ROOT);
-	/* The shared lock, when it can be had, goes with the descriptor. */
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return fd >= 0 && is_held(fd);
+}
+
+struct writers {
+	int dir_fd;
+	struct gp_arena *arena;
+	struct gp_gpu *gpus;
+	size_t gpu_count;
+};
+
+static struct gp_gpu *gpu_of_lock(const struct writers *writers, const char *name)
+{
+	char text[GP_PCI_ADDR_SIZE];
+	struct gp_pci_addr addr;
+	size_t length = strlen(name), around = strlen(PF_LOCK_BEGIN) + strlen(PF_LOCK_END);
+	if (!gp_starts_with(name, PF_LOCK_BEGIN) || length <= around || length - around >= sizeof(text) ||
+	    strcmp(name + length - strlen(PF_LOCK_END), PF_LOCK_END) != 0)
+		return NULL;
+	memcpy(text, name + strlen(PF_LOCK_BEGIN), length - around);
+	text[length - around] = '\0';
+	if (gp_pci_addr_parse(text, &addr) < 0)
+		return NULL;
+	for (size_t i = 0; i < writers->gpu_count; i++)
+		if (gp_pci_addr_compare(writers->gpus[i].addr, addr) == 0)
+			return &writers->gpus[i];
+	return NULL;
+}
+
+static int look_at_lock(void *context, const char *name)
+{
+	const struct writers *writers = context;
+	struct gp_gpu *gpu = gpu_of_lock(writers, name);
+	if (gpu == NULL)
+		return 0;
+	gp_autoclose int fd = gp_open_inside(writers->dir_fd, name, O_RDONLY | O_NONBLOCK, 0, GP_INSIDE_PLAIN);
+	if (fd < 0 || !is_held(fd))
+		return 0;
+	char holder[HOLDER_SIZE];
+	read_holder(fd, holder);
+	gpu->busy = true;
+	gpu->busy_by = gp_arena_strdup(writers->arena, holder);
+	return 0;
+}
+
+void gp_state_note_writers(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count)
+{
+	/* What a captured tree was taken from may be busy; the tree is not. */
+	if (gpu_count == 0 || host->kind == GP_HOST_CAPTURED)
+		return;
+	gp_autoclose int dir = gp_open_inside(host->root_fd, RUN_DIRECTORY, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	struct writers writers = {dir, arena, gpus, gpu_count};
+	if (dir >= 0)
+		gp_each_name_in(dir, look_at_lock, &writers);
 }
 
 /* ---- previous exports ---- */
@@ -162,8 +222,9 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(right->name, left->name);
 }
 
-/* An old file that stays does no harm, so nothing here fails. */
-static void remove_oldest(int dir_fd)
+/* An old file that stays does no harm, so nothing here fails. The one just written is kept whatever its time says: a
+ * clock may have been set back. */
+static void remove_oldest(int dir_fd, const char *fresh)
 {
 	GP_CLEANUP(gp_names_clear) struct gp_names names = {0};
 	int listing = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -174,13 +235,13 @@ static void remove_oldest(int dir_fd)
 	for (size_t i = 0; i < names.count; i++) {
 		struct stat info;
 		const char *name = gp_names_at(&names, i);
-		if (is_plain_file_name(name) && fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(info.st_mode))
+		if (is_plain_file_name(name) && strcmp(name, fresh) != 0 &&
+		    fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode))
 			saved[count++] = (struct saved){name, info.st_mtim};
 	}
 	if (count > 1)
 		qsort(saved, count, sizeof(*saved), newest_first);
-	for (size_t i = KEEP_PREVIOUS; i < count; i++)
+	for (size_t i = KEEP_PREVIOUS - 1; i < count; i++)
 		unlinkat(dir_fd, saved[i].name, 0);
 }
 
@@ -192,12 +253,12 @@ int gp_host_save_previous(struct gp_host *host, const char *name, const char *te
 		return gp_fail(err, GP_E_INTERNAL, "'%s' is no name of a file", name);
 	if (gp_host_make_directories(host->root_fd, STATE_DIRECTORY, 0755, err) < 0 ||
 	    gp_host_make_directories(host->root_fd, PREVIOUS_DIRECTORY, 0700, err) < 0)
-		return -1;
+		return gp_host_show_root(host, err);
 	gp_autoclose int dir =
 		gp_open_inside(host->root_fd, PREVIOUS_DIRECTORY, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (dir < 0 || replace_file(dir, name, text) < 0)
-		return gp_host_fail_path(err, errno, PREVIOUS_DIRECTORY, "written");
-	remove_oldest(dir);
+		return gp_host_fail_in(host, err, errno, PREVIOUS_DIRECTORY, "written");
+	remove_oldest(dir, name);
 	const char *root = strcmp(host->root, "/") == 0 ? "" : host->root;
 	*path = gp_xasprintf("%s/" PREVIOUS_DIRECTORY "/%s", root, name);
 	return 0;

@@ -148,18 +148,33 @@ int gp_host_fail_path(struct gp_error *err, int sys, const char *path, const cha
 	return -1;
 }
 
+int gp_host_show_root(const struct gp_host *host, struct gp_error *err)
+{
+	if (err == NULL || err->subject == NULL || err->subject[0] != '/' || *host->shown_root == '\0')
+		return -1;
+	gp_autofree char *path = gp_xstrdup(err->subject);
+	gp_error_subject(err, "%s%s", host->shown_root, path);
+	return -1;
+}
+
+int gp_host_fail_in(const struct gp_host *host, struct gp_error *err, int sys, const char *path, const char *verb)
+{
+	words_for(err, sys, path, verb);
+	return gp_host_show_root(host, err);
+}
+
 /* ---- the public readers ---- */
 
 int gp_host_open_file(struct gp_host *host, const char *path, struct gp_error *err)
 {
 	int fd = gp_open_inside(host->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, GP_INSIDE_ROOT);
-	return fd >= 0 ? fd : gp_host_fail_path(err, errno, path, "opened");
+	return fd >= 0 ? fd : gp_host_fail_in(host, err, errno, path, "opened");
 }
 
 int gp_host_read(struct gp_host *host, const char *path, char *buffer, size_t size, struct gp_error *err)
 {
 	ssize_t length = gp_read_inside(host->root_fd, path, buffer, size, GP_INSIDE_ROOT);
-	return length >= 0 ? (int)length : gp_host_fail_path(err, errno, path, "read");
+	return length >= 0 ? (int)length : gp_host_fail_in(host, err, errno, path, "read");
 }
 
 int gp_host_read_u64(struct gp_host *host, const char *path, uint64_t *out, struct gp_error *err)
@@ -176,7 +191,7 @@ int gp_host_read_u64(struct gp_host *host, const char *path, uint64_t *out, stru
 		return 0;
 	gp_fail(err, GP_E_CORRUPT, "holds '%s', which is not a number", text);
 	gp_host_path_subject(err, path);
-	return -1;
+	return gp_host_show_root(host, err);
 }
 
 static int read_whole(int fd, size_t max_bytes, struct gp_str *text)
@@ -204,7 +219,7 @@ int gp_host_read_file(struct gp_host *host, const char *path, size_t max_bytes, 
 		return -1;
 	GP_CLEANUP(gp_str_clear) struct gp_str whole = {0};
 	if (read_whole(fd, max_bytes, &whole) < 0)
-		return gp_host_fail_path(err, errno, path, "read");
+		return gp_host_fail_in(host, err, errno, path, "read");
 	*text = gp_arena_alloc(arena, whole.length + 1);
 	if (whole.length > 0)
 		memcpy(*text, whole.text, whole.length);
@@ -217,11 +232,11 @@ int gp_host_read_link(struct gp_host *host, const char *path, char *buffer, size
 {
 	char target[GP_ATTR_MAX];
 	if (gp_readlink_inside(host->root_fd, path, target, sizeof(target), GP_INSIDE_ROOT) < 0)
-		return gp_host_fail_path(err, errno, path, "read");
+		return gp_host_fail_in(host, err, errno, path, "read");
 	const char *last = gp_last_component(target);
 	size_t length = strlen(last);
 	if (length == 0 || length >= size)
-		return gp_host_fail_path(err, EINVAL, path, "read");
+		return gp_host_fail_in(host, err, EINVAL, path, "read");
 	memcpy(buffer, last, length + 1);
 	return (int)length;
 }
@@ -237,10 +252,10 @@ int gp_host_list(struct gp_host *host, const char *path, int (*each)(void *conte
 {
 	int fd = gp_open_inside(host->root_fd, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (fd < 0)
-		return gp_host_fail_path(err, errno, path, "listed");
+		return gp_host_fail_in(host, err, errno, path, "listed");
 	GP_CLEANUP(gp_names_clear) struct gp_names names = {0};
 	if (gp_names_read(fd, &names) < 0)
-		return gp_host_fail_path(err, errno, path, "listed");
+		return gp_host_fail_in(host, err, errno, path, "listed");
 	gp_names_sort(&names);
 	for (size_t i = 0; i < names.count; i++)
 		if (each(context, gp_names_at(&names, i)) != 0)

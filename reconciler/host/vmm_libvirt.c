@@ -683,6 +683,7 @@ static void copy_domain(struct gp_arena *arena, const struct gp_domain *from, st
 	to->unknown_why = gp_arena_strdup(arena, from->unknown_why);
 	to->config = copy_hostdevs(arena, from->config, from->config_count);
 	to->live = copy_hostdevs(arena, from->live, from->live_count);
+	to->places = copy_hostdevs(arena, from->places, from->place_count);
 }
 
 static int by_name(const void *a, const void *b)
@@ -1111,7 +1112,7 @@ static int judge_power(struct libvirt_vmm *vmm, struct gp_uuid uuid, bool wanted
 {
 	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	if (state(&vmm->base, uuid, &found, NULL) == 0 && (found == GP_DOMAIN_OFF) == wanted_off &&
-	    found != GP_DOMAIN_PAUSED && found != GP_DOMAIN_UNKNOWN)
+	    found != GP_DOMAIN_PAUSED && found != GP_DOMAIN_CRASHED && found != GP_DOMAIN_UNKNOWN)
 		return 0;
 	return fail_write(vmm, problem, err);
 }
@@ -1151,16 +1152,33 @@ static int destroy(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *er
 	return found == GP_DOMAIN_OFF ? 0 : gp_fail(err, GP_E_VERIFY, "libvirt reports success, but the domain runs");
 }
 
+static int refuse_start(const struct domain_ref *ref, enum gp_domain_state found, struct gp_error *err)
+{
+	switch (found) {
+	case GP_DOMAIN_PAUSED:
+		return refuse(ref, err, "the domain is paused: whoever paused it has plans for it");
+	case GP_DOMAIN_SUSPENDED:
+		return refuse(ref, err, "the domain is suspended: its guest sleeps until somebody wakes it");
+	case GP_DOMAIN_CRASHED:
+		/* Kept with what it has plugged, for whoever wants to look at what is left of it. */
+		refuse(ref, err, "the guest has crashed, and its QEMU is still there with all its devices");
+		return gp_error_remedy(err, "look at it as long as you need, then: virsh destroy %s",
+				       ref->lib->virDomainGetName(ref->ptr));
+	default:
+		return refuse(ref, err, "libvirt does not tell whether the domain runs");
+	}
+}
+
 /* 1: it runs already. 0: it is off, and what would start is its definition as it is now. */
 static int check_start(const struct domain_ref *ref, struct gp_error *err)
 {
 	enum gp_domain_state found = GP_DOMAIN_UNKNOWN;
 	if (read_state(ref, &found, err) < 0)
 		return -1;
-	if (found == GP_DOMAIN_PAUSED)
-		return refuse(ref, err, "the domain is paused: whoever paused it has plans for it");
-	if (found != GP_DOMAIN_OFF)
+	if (found == GP_DOMAIN_RUNNING || found == GP_DOMAIN_STOPPING)
 		return 1;
+	if (found != GP_DOMAIN_OFF)
+		return refuse_start(ref, found, err);
 	int saved = ref->lib->virDomainHasManagedSaveImage(ref->ptr, 0);
 	if (saved < 0)
 		return fail_domain(ref, "asking for a managed save image", err);

@@ -84,6 +84,14 @@ static int spawn_with(const char *program, int input, int output, int root_fd, p
 	return sys;
 }
 
+int gp_host_fail_writer(struct gp_error *err, int sys, const char *path)
+{
+	gp_fail_errno(err, sys, "cannot run the helper program %s", path);
+	if (sys == ENOENT || sys == EACCES)
+		gp_error_remedy(err, "install gpupart completely (gpupart-write belongs to it)");
+	return -1;
+}
+
 static int start(struct gp_host *host, struct helper *helper, struct gp_error *err)
 {
 	int to_child[2] = {-1, -1}, from_child[2] = {-1, -1};
@@ -101,8 +109,7 @@ static int start(struct gp_host *host, struct helper *helper, struct gp_error *e
 			close(ours_no_more[i]);
 	if (sys == 0)
 		return 0;
-	gp_fail_errno(err, sys, "cannot run the helper program %s", host->writer_path);
-	return gp_error_remedy(err, "install gpupart completely (gpupart-write belongs to it)");
+	return gp_host_fail_writer(err, sys, host->writer_path);
 }
 
 /* ---- the ones that were left alone ---- */
@@ -332,5 +339,5 @@ int gp_host_write(struct gp_host *host, const struct gp_write_request *request, 
 	if (result.kind == GP_E_NONE)
 		return 0;
 	gp_error_move(err, &result);
-	return -1;
+	return gp_host_show_root(host, err); /* the helper has the root, but not its name */
 }

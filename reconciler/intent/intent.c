@@ -55,6 +55,21 @@ static void read_file(struct load *load, const char *path)
 		add_error(load, "unreadable-file", &err);
 }
 
+/* Nobody named it, so nothing is waited for: opening a pipe would last until somebody writes into it. */
+static void read_entry(struct load *load, const char *path)
+{
+	struct gp_error err = {0};
+	struct stat status;
+	if (stat(path, &status) != 0 || S_ISREG(status.st_mode)) {
+		read_file(load, path);
+		return;
+	}
+	gp_fail(&err, GP_E_INPUT, "is no regular file, as all files of a directory must be");
+	gp_error_subject(&err, "%s", path);
+	gp_error_remedy(&err, "move it away, or name what is to be read on the command line");
+	add_error(load, "unreadable-file", &err);
+}
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t length = strlen(text), end_length = strlen(end);
@@ -88,7 +103,7 @@ static void read_directory(struct load *load, const char *path)
 	const char *slash = ends_with(path, "/") || strcmp(path, "/") == 0 ? "" : "/";
 	for (int i = 0; i < count; i++) {
 		gp_autofree char *file = gp_xasprintf("%s%s%s", path, slash, entries[i]->d_name);
-		read_file(load, file);
+		read_entry(load, file);
 		free(entries[i]);
 	}
 	free(entries);

@@ -95,6 +95,8 @@ struct gp_gpu {
 	const char *model;       /* what match: model is compared with, and people read */
 	const char *driver;      /* NULL: none bound */
 	const char *slot;        /* physical slot, or NULL */
+	bool busy;               /* a writer of ours is at work on it: its PF's lock is held */
+	const char *busy_by;     /* what that writer signed with ("gpupart-write, pid 812, since 14:02:11"), or NULL */
 	int numa_node;           /* -1: none */
 
 	const struct gp_vendor *backend; /* never NULL in a finished snapshot */

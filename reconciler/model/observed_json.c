@@ -150,6 +150,8 @@ static void put_fitness(struct json_object *object, const struct gp_gpu *gpu)
 	put_text(object, "unfit", gpu->unfit == GP_FIT ? NULL : gp_unfit_name(gpu->unfit));
 	put_text(object, "unfit_why", gpu->unfit_why);
 	put_text(object, "unfit_remedy", gpu->unfit_remedy);
+	put_bool(object, "busy", gpu->busy);
+	put_text(object, "busy_by", gpu->busy_by);
 }
 
 static struct json_object *sriov_json(const struct gp_gpu *gpu)

@@ -30,6 +30,7 @@ struct gp_outcome {
 	size_t step_count;
 	size_t done, skipped, failed, not_run;
 	size_t writes;            /* primitive changes really made: 0 for a second apply */
+	size_t waiting;           /* for VMs to be off, at the end */
 	bool verified;            /* the host was observed again and nothing differs */
 	struct gp_diags diags;    /* failures; read-back that disagrees (GP_E_VERIFY); staleness */
 	const char *saved_export; /* path of the previous state, or NULL; owned */

@@ -162,6 +162,7 @@ struct gp_gpu_verdict {
 struct gp_plan_summary {
 	uint32_t partitions_created, partitions_lost;
 	uint32_t bound, released; /* hostdevs attached / detached, a replacement counts in both */
+	uint32_t taken_over;      /* replaced by one on the same partition: counts in neither */
 	uint32_t vms_stopped, vms_started, vms_waiting;
 	const char **stopped; /* names */
 	size_t stopped_count;

@@ -4,8 +4,8 @@
 
 #include "base/num.h"
 #include "model/names.h"
-#include "plan/gate.h"
 #include "plan/place.h"
+#include "plan/power.h"
 #include "plan/sheet.h"
 
 /* What one request thinks of partitions of one kind. Slots of a kind stand side by side, so one memory is enough. */

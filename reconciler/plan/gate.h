@@ -13,10 +13,4 @@
  */
 void gp_gate(struct gp_sheet *sheet);
 
-/* A cluster manager starts and stops it. */
-bool gp_vm_is_external(const struct gp_vm_row *vm);
-/* An interrupted run stopped it and owes it a start. It is placed as if it ran with what its definition names, so that
- * the interrupted plan is finished as it was made. */
-bool gp_vm_is_owed_a_start(const struct gp_vm_row *vm);
-
 #endif

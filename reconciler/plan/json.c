@@ -235,6 +235,7 @@ static struct json_object *summary_to_json(const struct gp_plan *plan)
 	put_number(out, "partitions_lost", sum->partitions_lost);
 	put_number(out, "bound", sum->bound);
 	put_number(out, "released", sum->released);
+	put_number(out, "taken_over", sum->taken_over);
 	put_number(out, "vms_stopped", sum->vms_stopped);
 	put_number(out, "vms_started", sum->vms_started);
 	put_number(out, "vms_waiting", sum->vms_waiting);

@@ -96,14 +96,26 @@ static void tell_left_alone(struct gp_sheet *sheet)
 
 /* ---- the blast radius ---- */
 
+/* The partition stays with its VM: made by hand and ours now, or ours under another name. */
+static bool takes_over(const struct gp_step *step)
+{
+	const struct gp_hostdev *old = &step->replaces, *new = &step->hostdev;
+
+	return step->kind == GP_STEP_REPLACE && old->resolved && old->gpu == new->gpu && old->vf == new->vf;
+}
+
 static void count_step(struct gp_sheet *sheet, const struct gp_step *step)
 {
 	struct gp_plan_summary *sum = &sheet->plan->summary;
 
+	sum->vms_started += step->kind == GP_STEP_START;
+	if (takes_over(step)) {
+		sum->taken_over++;
+		return;
+	}
 	sum->bound += step->kind == GP_STEP_ATTACH || step->kind == GP_STEP_REPLACE;
 	/* What only keeps its place is counted when the other comes. */
 	sum->released += (step->kind == GP_STEP_DETACH && !step->keeps_for) || step->kind == GP_STEP_REPLACE;
-	sum->vms_started += step->kind == GP_STEP_START;
 	if (step->kind == GP_STEP_STOP) {
 		sum->vms_stopped++;
 		*gp_arena_push(sheet->arena, sum->stopped, sum->stopped_count) = step->device;

@@ -450,9 +450,10 @@ static void add_summary(const struct page *page)
 	size_t steps = gp_plan_step_count(page->plan);
 
 	add_count(&parts, ", ", sum->partitions_created, "partition made", "partitions made");
-	add_count(&parts, ", ", sum->partitions_lost, "taken away", "taken away");
+	add_count(&parts, ", ", sum->partitions_lost, "partition taken away", "partitions taken away");
 	add_count(&parts, ", ", sum->bound, "bound to a VM", "bound to VMs");
 	add_count(&parts, ", ", sum->released, "released", "released");
+	add_count(&parts, ", ", sum->taken_over, "taken over", "taken over");
 	add_count(&parts, ", ", sum->vms_stopped, "VM stopped", "VMs stopped");
 	add_count(&parts, ", ", sum->vms_started, "VM started", "VMs started");
 	add_count(&parts, ", ", sum->vms_waiting, "VM waited for", "VMs waited for");

@@ -4,12 +4,21 @@
 
 #include "plan/sheet.h"
 
-/* A NIC is managed only when a file names its address: no model or vendor pattern reaches it. */
-static bool selects(const struct gp_class *class_of, const struct gp_gpu *gpu)
+/* A NIC or an NVMe drive is not even looked at unless a file names its address: no model and no pattern reaches it, and
+ * nobody knows whether that is what was meant. */
+static const char *hint_on_match(const struct gp_match *match)
 {
-	if (gpu->named_only && !gp_match_names_address(&class_of->match, gpu->addr))
-		return false;
-	return gp_match_holds(&class_of->match, gpu);
+	struct gp_pci_addr addr;
+
+	for (size_t t = 0; t < match->term_count; t++) {
+		const struct gp_match_term *term = &match->terms[t];
+
+		for (size_t v = 0; term->key == GP_MATCH_ADDRESS && v < term->value_count; v++) {
+			if (gp_pci_addr_parse(term->values[v], &addr) == 0)
+				return "";
+		}
+	}
+	return "; a device that is no GPU has to be named by its full address";
 }
 
 /* case 23: two classes on one GPU */
@@ -34,14 +43,15 @@ static void check_expectation(struct gp_sheet *sheet, const struct gp_class *cla
 						      "class %s expects %u GPUs, but %u of this host match",
 						      class_of->name, class_of->expect, matched);
 
-		gp_error_remedy(&diag->error, "compare with 'gpupart gpus'; if %u is right, write expect: %u", matched,
-				matched);
+		gp_error_remedy(&diag->error, "compare with 'gpupart gpus'; if %u is right, write expect: %u%s",
+				matched, matched, matched == 0 ? hint_on_match(&class_of->match) : "");
 	} else if (matched == 0 && !class_of->has_expect) {
 		struct gp_diag *diag =
 			gp_diags_add(&sheet->plan->diags, GP_WARNING, GP_E_NOT_FOUND, "no-gpu", class_of->match.mark,
 				     "class %s matches no GPU of this host", class_of->name);
 
-		gp_error_remedy(&diag->error, "compare with 'gpupart gpus', or say expect: 0 if that is meant");
+		gp_error_remedy(&diag->error, "compare with 'gpupart gpus', or say expect: 0 if that is meant%s",
+				hint_on_match(&class_of->match));
 	}
 }
 
@@ -54,7 +64,7 @@ static void match_classes(struct gp_sheet *sheet)
 		for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
 			struct gp_gpu_row *row = &sheet->gpus[g];
 
-			if (!selects(class_of, row->gpu))
+			if (!gp_match_holds(&class_of->match, row->gpu))
 				continue;
 			matched++;
 			if (row->class_of)

@@ -10,7 +10,7 @@
  *	roster   which domain is meant by which wish; who claims which partition now
  *	assign   which ask gets which slot
  *	diff     what differs, with the number of its case
- *	gate     what of that goes ahead, waits or is refused
+ *	gate     what of that goes ahead, waits (wait.c) or is refused; who is stopped and started (power.c)
  *	steps    the primitive steps of what goes ahead
  *	order    chains, stages, numbers
  */
@@ -121,6 +121,7 @@ struct gp_vm_row {
 	struct gp_reason stop_reason, start_reason;
 	bool later; /* its edits and its start belong to the second stage */
 	/* steps */
+	bool lingers; /* runs on until the GPUs that it is to get partitions of are done */
 	size_t stop_step, start_step;
 	size_t last_edit; /* the edits of one definition are done one after the other */
 };

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deltas to primitive steps. Drafts are made in six passes, so that each needs only what stands before it:
+ * Deltas to primitive steps. Drafts are made in passes, so that each needs only what stands before it:
  *
- *	stop      VMs that the plan takes down, marked first
- *	detach    hostdevs that go for good
+ *	leave     VMs that GPUs need off are stopped, marked first; hostdevs go for good
  *	GPUs      whatever the back-end asks for
+ *	leave     VMs that are stopped for nothing but a partition of these GPUs: if the kernel says no, they run on
  *	attach    hostdevs that come, new or in the place of others
  *	start     VMs whose own GPUs and edits are done
  *	unmark    marks that are void now
  */
 #include "base/num.h"
 #include "model/names.h"
-#include "plan/gate.h"
 #include "plan/sheet.h"
 
 enum { DEFAULT_DEADLINE_MS = 60 * 1000 };
@@ -167,6 +166,50 @@ static void split_stages(struct gp_sheet *sheet)
 
 /* ---- VMs ---- */
 
+static size_t step_of_gpu(const struct gp_slot *slot)
+{
+	return goes_ahead(slot->gpu) ? slot->gpu->last_step : GP_NO_STEP;
+}
+
+static void need_its_gpus(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_vm_row *vm)
+{
+	for (size_t a = 0; a < vm->ask_count; a++) {
+		if (vm->asks[a].slot)
+			need(sheet, draft, step_of_gpu(vm->asks[a].slot));
+	}
+}
+
+static bool takes_away(const struct gp_gpu_row *gpu)
+{
+	return goes_ahead(gpu) && gpu->from > 0;
+}
+
+/* A reset has to wait until it is off: it runs with a partition that goes, or lets one go that it is stopped for. */
+static bool is_in_the_way(struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		if (vm->claims[c]->live && takes_away(vm->claims[c]->slot->gpu))
+			return true;
+	}
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		const struct gp_slot *slot = vm->edits[e].ask ? NULL : gp_sheet_slot(sheet, vm->edits[e].remove);
+
+		if (slot && takes_away(slot->gpu))
+			return true;
+	}
+	return false;
+}
+
+/* Stopped for nothing but the partitions that are being made for it. */
+static void find_who_lingers(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	bool waits_for_gpu = false;
+
+	for (size_t a = 0; a < vm->ask_count; a++)
+		waits_for_gpu = waits_for_gpu || (vm->asks[a].slot && goes_ahead(vm->asks[a].slot->gpu));
+	vm->lingers = vm->stops && vm->restores && waits_for_gpu && !is_in_the_way(sheet, vm);
+}
+
 static bool stays_off(const struct gp_vm_row *vm)
 {
 	return !vm->starts && (vm->stops || !vm->up);
@@ -195,10 +238,11 @@ static void draft_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	struct gp_draft *draft;
 	GP_CLEANUP(gp_str_clear) struct gp_str grace = {0};
 
-	if (!vm->stops)
-		return;
-	if (vm->restores && !vm->domain->to_start)
+	if (vm->restores && !vm->domain->to_start) {
 		draft_mark(sheet, vm, true, GP_NO_STEP);
+		if (vm->lingers)
+			need_its_gpus(sheet, &sheet->drafts[vm->stop_step], vm);
+	}
 	draft = add_vm_draft(sheet, vm, GP_STEP_STOP, vm->stop_reason, vm->power_case);
 	draft->step.before = "running";
 	draft->step.after = "off";
@@ -209,6 +253,8 @@ static void draft_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	draft->step.what = gp_sheet_printf(sheet, "stop it: ask it to shut down, wait up to %s%s", gp_str_text(&grace),
 					   policy->force_off ? ", then force it off" : "");
 	need(sheet, draft, vm->stop_step);
+	if (vm->lingers)
+		need_its_gpus(sheet, draft, vm);
 	vm->stop_step = number_of(sheet, draft);
 }
 
@@ -274,6 +320,18 @@ static void draft_releases(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	}
 }
 
+static void draft_leaves(struct gp_sheet *sheet, bool lingering)
+{
+	for (size_t v = 0; v < sheet->vm_count; v++) {
+		if (sheet->vms[v].stops && sheet->vms[v].lingers == lingering)
+			draft_stop(sheet, &sheet->vms[v]);
+	}
+	for (size_t v = 0; v < sheet->vm_count; v++) {
+		if (sheet->vms[v].lingers == lingering)
+			draft_releases(sheet, &sheet->vms[v]);
+	}
+}
+
 /* Before a GPU loses its VFs: those who run with one are off, those who give one up have let go. Who is off and moves
  * keeps its old hostdev until its new one can come: what is not there holds nothing up. */
 static void need_the_gpu_empty(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_gpu_row *gpu)
@@ -305,11 +363,6 @@ static void draft_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 		need(sheet, draft, gpu->last_step);
 		gpu->last_step = number_of(sheet, draft);
 	}
-}
-
-static size_t step_of_gpu(const struct gp_slot *slot)
-{
-	return goes_ahead(slot->gpu) ? slot->gpu->last_step : GP_NO_STEP;
 }
 
 /* Whoever had the slot has let go of it: in its definition, and plugged. */
@@ -547,10 +600,7 @@ static void draft_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	draft->step.what = "start it";
 	need(sheet, draft, vm->stops ? vm->stop_step : GP_NO_STEP);
 	need(sheet, draft, vm->last_edit);
-	for (size_t a = 0; a < vm->ask_count; a++) {
-		if (vm->asks[a].slot)
-			need(sheet, draft, step_of_gpu(vm->asks[a].slot));
-	}
+	need_its_gpus(sheet, draft, vm);
 	for (size_t c = 0; c < vm->claim_count; c++) {
 		/* Whoever runs with what its definition names goes off first. */
 		const struct gp_vm_row *holder = gp_slot_live_holder(vm->claims[c]->slot, vm);
@@ -620,10 +670,11 @@ void gp_steps(struct gp_sheet *sheet)
 			ask_backend(sheet, &sheet->gpus[g]);
 	}
 	split_stages(sheet);
-	each_vm(sheet, draft_stop);
-	each_vm(sheet, draft_releases);
+	each_vm(sheet, find_who_lingers);
+	draft_leaves(sheet, false);
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
 		draft_gpu(sheet, &sheet->gpus[g]);
+	draft_leaves(sheet, true);
 	draft_attaches(sheet);
 	each_vm(sheet, draft_forgets);
 	each_vm(sheet, draft_start);

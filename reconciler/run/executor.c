@@ -307,9 +307,15 @@ static bool is_a_write(const struct gp_step_task *task)
 	return task->step->kind != GP_STEP_WAIT && task->changed;
 }
 
+static bool is_left_to_the_kernel(const struct gp_step *step, const struct gp_error *err)
+{
+	return err->kind == GP_E_TIMEOUT && step->kind != GP_STEP_WAIT && !gp_is_domain_step(step);
+}
+
 static void complete(struct executor *ex, struct gp_step_task *task, int result, struct gp_error *err)
 {
 	task->running = false;
+	task->left_to_kernel = result != 0 && is_left_to_the_kernel(task->step, err);
 	task->chain->running--;
 	outcome_of(ex, task)->took_ms = gp_clock_ms() - task->started_ms;
 	if (result != 0)

@@ -112,6 +112,20 @@ static int fail_stale(const struct apply *apply, const struct look *now, const c
 	return -1;
 }
 
+/* Does the plan of now wait for something that the approved one would have done, or did not know of? */
+static bool waits_for_more(const struct gp_plan *now, const struct gp_plan *approved)
+{
+	for (size_t i = 0; i < now->waiting_count; i++) {
+		bool known = false;
+		for (size_t j = 0; j < approved->waiting_count && !known; j++)
+			known = gp_streq(now->waiting[i].what, approved->waiting[j].what) &&
+				gp_streq(now->waiting[i].for_domain, approved->waiting[j].for_domain);
+		if (!known)
+			return true;
+	}
+	return false;
+}
+
 enum confirmation { STANDS, DONE_BY_OTHERS, FALLEN };
 
 static enum confirmation confirm(const struct apply *apply, struct look *now)
@@ -124,8 +138,13 @@ static enum confirmation confirm(const struct apply *apply, struct look *now)
 		gp_diags_append(&apply->outcome->diags, &now->plan->diags);
 		return FALLEN;
 	}
-	if (!gp_plan_has_changes(now->plan))
-		return DONE_BY_OTHERS;
+	if (!gp_plan_has_changes(now->plan)) {
+		if (!waits_for_more(now->plan, apply->approved))
+			return DONE_BY_OTHERS;
+		fail_stale(apply, now, "the host has changed since the plan was made",
+			   "what was planned would have to wait now");
+		return FALLEN;
+	}
 	if (gp_plan_same_steps(apply->approved, now->plan, &difference))
 		return STANDS;
 	fail_stale(apply, now, "the host has changed since the plan was made", gp_str_text(&difference));
@@ -210,7 +229,7 @@ static int fail_unsettled(const struct apply *apply)
 static int fail_interrupted(const struct apply *apply)
 {
 	gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_BUSY, "interrupted", (struct gp_mark){0},
-		     "interrupted: what was under way is finished, the next stage was not begun");
+		     "interrupted: what was under way is finished, nothing more was begun");
 	return -1;
 }
 
@@ -275,6 +294,16 @@ static void tell_what_is_refused(const struct apply *apply, struct gp_plan *plan
 	gp_diags_append(&apply->outcome->diags, &plan->diags);
 }
 
+/* Waiting for a VM to be off is no failure; waiting for somebody to tell who holds what is one. */
+static void account_for_waiting(const struct gp_plan *plan, struct gp_outcome *outcome)
+{
+	outcome->waiting = plan->waiting_count;
+	for (size_t i = 0; i < plan->waiting_count; i++)
+		if (plan->waiting[i].for_domain == NULL)
+			gp_diags_add(&outcome->diags, GP_ERROR, GP_E_UNAVAILABLE, "not-known",
+				     plan->waiting[i].reason.mark, "not done: %s", plan->waiting[i].what);
+}
+
 /* Success is a read-back, never a write that returned. */
 static void verify(const struct apply *apply)
 {
@@ -285,6 +314,7 @@ static void verify(const struct apply *apply)
 		tell_what_is_refused(apply, after.plan);
 	for (size_t i = 0; i < after.plan->stage_count; i++)
 		tell_what_differs(apply, &after.plan->stages[i]);
+	account_for_waiting(after.plan, apply->outcome);
 	apply->outcome->verified = apply->outcome->diags.error_count == 0;
 }
 
@@ -299,6 +329,7 @@ static void account_as_done(const struct apply *apply)
 		outcome->steps[i].state = GP_STEP_SKIPPED;
 	outcome->skipped = outcome->step_count;
 	outcome->not_run = 0;
+	outcome->waiting = apply->approved->waiting_count;
 	outcome->verified = true;
 }
 
@@ -306,7 +337,10 @@ static void run_locked(const struct apply *apply)
 {
 	GP_CLEANUP(look_clear) struct look now = {0};
 	enum confirmation confirmation = confirm(apply, &now);
-	if (confirmation == DONE_BY_OTHERS)
+	if (apply->options->stop != NULL && *apply->options->stop != 0) {
+		fail_interrupted(apply); /* while it waited for the lock */
+		skip_the_rest(apply, (struct position){.plan = apply->approved});
+	} else if (confirmation == DONE_BY_OTHERS)
 		account_as_done(apply);
 	else if (confirmation == FALLEN || save_state_before(apply, &now) != 0)
 		skip_the_rest(apply, (struct position){.plan = apply->approved});
@@ -327,8 +361,9 @@ enum gp_error_kind gp_apply(struct gp_host *host, const struct gp_desired *desir
 	if (gp_plan_verdict(plan) != GP_E_NONE)
 		return gp_plan_verdict(plan);
 	if (!gp_plan_has_changes(plan)) {
-		outcome->verified = true; /* the plan itself is the reading that agrees */
-		return GP_E_NONE;
+		account_for_waiting(plan, outcome);
+		outcome->verified = outcome->diags.error_count == 0; /* the plan itself is the reading that agrees */
+		return worst_of(outcome);
 	}
 	gp_autoclose int lock = take_lock(&apply);
 	if (lock < 0)

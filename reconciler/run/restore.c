@@ -100,9 +100,20 @@ static void start_again(struct restoring *restoring, const struct gp_domain *dom
 	clear_mark(restoring, domain);
 }
 
+/* A write that was left to the kernel may take the VFs at any time: nobody is started on top of them. */
+static bool kernel_still_works(const struct restoring *restoring)
+{
+	for (size_t t = 0; t < restoring->count; t++)
+		if (restoring->tasks[t].left_to_kernel)
+			return true;
+	return false;
+}
+
 static void restore_off(struct restoring *restoring, const struct gp_domain *domain)
 {
-	if (any(restoring, domain->uuid, GP_STEP_START, has_failed))
+	if (kernel_still_works(restoring))
+		stays_off(restoring, domain, "the kernel still works on its GPU");
+	else if (any(restoring, domain->uuid, GP_STEP_START, has_failed))
 		stays_off(restoring, domain, "starting it has failed");
 	else if (lacks_what_was_taken_out(domain) || (any(restoring, domain->uuid, GP_STEP_DETACH, came_about) &&
 						      any(restoring, domain->uuid, GP_STEP_ATTACH, did_not_come_about)))

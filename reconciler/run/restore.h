@@ -20,6 +20,7 @@ struct gp_step_task {
 	bool running, over;
 	bool changed;            /* it ran, and something was changed */
 	bool asked_to_shut_down; /* STOP: the guest was told to */
+	bool left_to_kernel;     /* its write passed the deadline, and may still happen */
 	uint64_t started_ms, told_ms;
 };
 

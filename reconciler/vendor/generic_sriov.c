@@ -121,6 +121,14 @@ static void judge_total(struct gp_arena *arena, struct gp_gpu *gpu)
 
 static void judge_transition(struct gp_arena *arena, struct gp_gpu *gpu)
 {
+	if (gpu->busy) {
+		unfit(gpu, GP_UNFIT_TRANSITION,
+		      gp_arena_printf(arena, "a writer of gpupart is at work on it: %s",
+				      gpu->busy_by == NULL ? "it has not said who it is" : gpu->busy_by),
+		      "wait until it has ended; if it does not, it is stuck in the kernel (state D) until the VM that "
+		      "holds a VF is off");
+		return;
+	}
 	unfit(gpu, GP_UNFIT_TRANSITION,
 	      gp_arena_printf(arena,
 			      "somebody is enabling or disabling its VFs: %" PRIu32
@@ -143,7 +151,7 @@ static void judge(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *g
 		      "bind the device to its own driver");
 	else if (gpu->total_vfs == 0)
 		judge_total(arena, gpu);
-	else if (is_in_transition(gpu))
+	else if (gpu->busy || is_in_transition(gpu))
 		judge_transition(arena, gpu);
 	else if (gpu->num_vfs == 0 && read_vf_bars(host, gpu) == VF_BARS_WITHOUT_ROOM)
 		unfit(gpu, GP_UNFIT_NO_MMIO, "the firmware left no address space for the memory of its VFs (VF BARs)",

@@ -783,6 +783,56 @@ START_TEST(without_attach_the_definition_is_written_anew)
 }
 END_TEST
 
+/* The survey of all domains is made in arenas of its threads, which are gone when it is read. */
+START_TEST(a_place_is_seen_in_the_survey_too)
+{
+	struct gp_hostdev ours = hostdev_at("0000:41:00.1", "ua-gpupart-0-vdi");
+	bool changed = false;
+	ours.guest_xml = "<rom bar=\"off\"/>";
+	ck_ok(vmm->ops->note_place(vmm, test_domain, &ours, &changed, &err));
+	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *all = observed_all();
+	const struct gp_domain *domain = named(all, "test");
+	ck_assert_uint_eq(domain->place_count, 1);
+	ck_assert_str_eq(domain->places[0].alias, ours.alias);
+	ck_assert_str_eq(domain->places[0].guest_xml, ours.guest_xml);
+	ck_ok(vmm->ops->forget_place(vmm, test_domain, ours.alias, &changed, &err));
+}
+END_TEST
+
+/* Opened on a node whose one domain begins in this state (enum virDomainState). */
+static void open_test_node(int state)
+{
+	char path[] = "/tmp/gpupart-test-XXXXXX";
+	int fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	dprintf(fd,
+		"<node><domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>test</name>"
+		"<uuid>" TEST_DOMAIN_UUID "</uuid><memory>8192</memory><os><type>hvm</type></os>"
+		"<test:runstate>%d</test:runstate></domain></node>",
+		state);
+	close(fd);
+	gp_autofree char *uri = gp_xasprintf("test://%s", path);
+	vmm->ops->close(vmm);
+	vmm = NULL;
+	open_vmm(uri, false);
+	unlink(path);
+}
+
+START_TEST(what_is_neither_off_nor_running_is_not_taken_for_started)
+{
+	enum { SHUTTING_DOWN = 4, CRASHED = 6, SUSPENDED = 7 };
+	open_test_node(CRASHED);
+	ck_state(test_domain, GP_DOMAIN_CRASHED);
+	ck_assert_int_eq(vmm->ops->start(vmm, test_domain, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.remedy, "virsh destroy test"));
+	ck_fails(-1, GP_E_REFUSED);
+	open_test_node(SUSPENDED);
+	ck_fails(vmm->ops->start(vmm, test_domain, &err), GP_E_REFUSED);
+	open_test_node(SHUTTING_DOWN);
+	ck_ok(vmm->ops->start(vmm, test_domain, &err));
+}
+END_TEST
+
 START_TEST(a_device_that_is_plugged_has_a_holder)
 {
 	struct gp_hostdev ours = hostdev_at("0000:41:00.1", "ua-gpupart-0-vdi");
@@ -857,6 +907,8 @@ int main(void)
 	};
 	const TTest *const test_driver[] = {
 		without_attach_the_definition_is_written_anew,
+		a_place_is_seen_in_the_survey_too,
+		what_is_neither_off_nor_running_is_not_taken_for_started,
 		a_device_that_is_plugged_has_a_holder,
 	};
 	if (getenv("GP_LIBVIRT_DAEMON") == NULL) {

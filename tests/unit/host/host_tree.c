@@ -218,6 +218,8 @@ struct gp_host *tree_open(const struct tree *tree, bool simulated, enum gp_host_
 {
 	if (simulated)
 		tree_file(tree, GP_SIM_MARK_FILE, "version: 1\n");
+	else
+		tree_directory(tree, "sys/bus/pci/devices");
 	struct gp_error err = {0};
 	struct gp_host *host = NULL;
 	struct gp_host_options options = {.root = tree->root, .mode = mode, .writer_path = GP_WRITER};

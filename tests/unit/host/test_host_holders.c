@@ -87,6 +87,31 @@ START_TEST(a_node_that_was_removed_still_holds)
 }
 END_TEST
 
+START_TEST(a_group_without_an_iommu_holds_too)
+{
+	start(2, "vfio-pci");
+	tree_process(&tree, 812, "dpdk", "/dev/vfio/noiommu-21");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 0);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(a_descriptor_that_cannot_be_read_is_unknown)
+{
+	start(1, "vfio-pci");
+	tree_process(&tree, 812, "qemu", "/dev/null");
+	tree_file(&tree, "proc/812/fd/9", "no link");
+	tree_process(&tree, 813, "qemu", "/dev/null");
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	ck_assert_ptr_nonnull(strstr(observed->vfio_state.why, "812"));
+	finish();
+}
+END_TEST
+
 START_TEST(two_processes_are_two_holders)
 {
 	start(1, "vfio-pci");
@@ -210,7 +235,8 @@ START_TEST(drivers_of_vfio_are_known_by_their_name)
 END_TEST
 
 TREE_RUN("host_holders", a_group_that_is_open_holds_its_vf, a_device_file_holds_the_vf_that_it_belongs_to,
-	 a_node_that_was_removed_still_holds, two_processes_are_two_holders, without_a_bound_vf_nobody_is_asked,
+	 a_node_that_was_removed_still_holds, a_group_without_an_iommu_holds_too,
+	 a_descriptor_that_cannot_be_read_is_unknown, two_processes_are_two_holders, without_a_bound_vf_nobody_is_asked,
 	 no_proc_is_unknown, a_captured_tree_is_unknown, a_process_that_cannot_be_seen_is_unknown,
 	 a_closed_process_is_unknown_to_an_ordinary_user, a_device_without_the_file_that_tells_which_is_unknown,
 	 a_process_directory_that_leads_elsewhere_is_not_followed, drivers_of_vfio_are_known_by_their_name)

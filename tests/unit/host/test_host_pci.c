@@ -144,6 +144,35 @@ START_TEST(links_and_capability_that_disagree_are_a_transition)
 }
 END_TEST
 
+/* The kernel adds a VF to the bus before it makes the links, and takes them away first. */
+START_TEST(a_vf_without_links_is_no_gpu)
+{
+	for (uint16_t enabled = 0; enabled < 2; enabled++) {
+		tree_make(&tree);
+		tree_pf(&tree, &(struct tree_pf){.addr = TREE_PF,
+						 .vendor = 0x8086,
+						 .device = 1,
+						 .pci_class = 0x030000,
+						 .total_vfs = 4,
+						 .control = enabled,
+						 .num_vfs = 2,
+						 .offset = 1,
+						 .stride = 1});
+		for (unsigned i = 1; i <= 3; i++) {
+			char addr[GP_PCI_ADDR_SIZE];
+			snprintf(addr, sizeof(addr), "0000:41:00.%u", i);
+			tree_pf(&tree,
+				&(struct tree_pf){.addr = addr, .vendor = 0x8086, .device = 1, .pci_class = 0x030000});
+		}
+		observe_wanted(NULL, 0);
+		/* The third is beyond NumVFs: another GPU. */
+		ck_assert_uint_eq(observed->gpu_count, enabled ? 2 : 4);
+		ck_assert_uint_eq(observed->gpus[1].addr.function, enabled ? 3 : 1);
+		finish();
+	}
+}
+END_TEST
+
 START_TEST(an_ordinary_user_sees_64_bytes_and_no_capability)
 {
 	tree_make(&tree);
@@ -272,10 +301,12 @@ START_TEST(no_pci_bus_is_an_error)
 {
 	tree_make(&tree);
 	struct gp_error err = {0};
-	host = tree_open(&tree, false, GP_HOST_READ_ONLY);
+	host = tree_open(&tree, true, GP_HOST_READ_ONLY);
 	observed = gp_observed_new();
 	ck_assert_int_eq(gp_host_observe_pci(host, NULL, 0, observed, &err), -1);
 	ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
+	gp_autofree char *expected = gp_xasprintf("%s/sys/bus/pci/devices/", tree.root);
+	ck_assert_str_eq(err.subject, expected);
 	gp_error_clear(&err);
 	finish();
 }
@@ -426,9 +457,9 @@ START_TEST(a_list_that_is_cut_off_anywhere_does_no_harm)
 END_TEST
 
 TREE_RUN("host_pci", a_pf_with_its_vfs, vfs_without_driver_have_none, vfs_come_by_number_wherever_they_are,
-	 links_and_capability_that_disagree_are_a_transition, an_ordinary_user_sees_64_bytes_and_no_capability,
-	 a_device_that_does_not_answer_is_known_by_the_kernel, capability_lists_that_never_end_do_end,
-	 other_devices_are_managed_only_when_named, a_vf_is_never_a_pf, config_outside_of_the_root_is_not_read,
-	 a_device_directory_outside_of_the_root_is_not_there, no_pci_bus_is_an_error, one_pf_is_read_again,
-	 a_fatal_error_of_libpci_is_an_error_like_others, several_threads_share_a_handle,
-	 models_are_what_people_call_them, a_list_that_is_cut_off_anywhere_does_no_harm)
+	 links_and_capability_that_disagree_are_a_transition, a_vf_without_links_is_no_gpu,
+	 an_ordinary_user_sees_64_bytes_and_no_capability, a_device_that_does_not_answer_is_known_by_the_kernel,
+	 capability_lists_that_never_end_do_end, other_devices_are_managed_only_when_named, a_vf_is_never_a_pf,
+	 config_outside_of_the_root_is_not_read, a_device_directory_outside_of_the_root_is_not_there,
+	 no_pci_bus_is_an_error, one_pf_is_read_again, a_fatal_error_of_libpci_is_an_error_like_others,
+	 several_threads_share_a_handle, models_are_what_people_call_them, a_list_that_is_cut_off_anywhere_does_no_harm)

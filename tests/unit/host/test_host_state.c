@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "host_tree.h"
@@ -99,13 +100,53 @@ START_TEST(waiting_ends_with_the_name_of_the_holder)
 	ck_assert_int_eq(err.kind, GP_E_BUSY);
 	ck_assert_int_eq(told.times, 1);
 	ck_assert_str_eq(err.holder, told.holder);
-	ck_assert_str_eq(err.subject, "/run/gpupart/lock");
+	char subject[256];
+	tree_path(&tree, "run/gpupart/lock", subject, sizeof(subject));
+	ck_assert_str_eq(err.subject, subject);
 	close(tell);
 	waitpid(pid, NULL, 0);
 	/* A holder that is gone holds nothing, whatever the file says. */
 	gp_autoclose int lock = gp_host_lock(host, 0, on_waiting, &told, &err);
 	ck_assert_int_ge(lock, 0);
 	ck_assert_int_eq(told.times, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(who_has_just_taken_the_lock_gets_a_moment_to_sign)
+{
+	start();
+	struct told told = {.let_go = -1};
+	gp_autoclose int held = gp_host_lock(host, 0, NULL, NULL, &err);
+	ck_assert_int_ge(held, 0);
+	/* One round is all that there is time for. */
+	ck_assert_int_eq(gp_host_lock(host, 1, on_waiting, &told, &err), -1);
+	ck_assert_int_eq(told.times, 0);
+	ck_assert(gp_starts_with(err.holder, "gpupart apply, pid "));
+	finish();
+}
+END_TEST
+
+START_TEST(a_writer_at_work_is_seen)
+{
+	start();
+	tree_usual(&tree, 2, NULL);
+	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *before = gp_observed_new();
+	ck_assert_int_eq(gp_host_observe_pci(host, NULL, 0, before, &err), 0);
+	ck_assert(!before->gpus[0].busy);
+	int held =
+		gp_state_lock(host->root_fd, "run/gpupart/pf-" TREE_PF ".lock", "gpupart-write", 0, NULL, NULL, &err);
+	ck_assert_int_ge(held, 0);
+	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *during = gp_observed_new();
+	ck_assert_int_eq(gp_host_observe_pci(host, NULL, 0, during, &err), 0);
+	struct gp_gpu *gpu = &during->gpus[0];
+	ck_assert(gpu->busy);
+	ck_assert(gp_starts_with(gpu->busy_by, "gpupart-write, pid "));
+	close(held);
+	/* The file stays, and says nothing any more. */
+	ck_assert_int_eq(gp_host_observe_pf(host, during->arena, gpu->addr, gpu, &err), 0);
+	ck_assert(!gpu->busy);
+	ck_assert_ptr_null(gpu->busy_by);
 	finish();
 }
 END_TEST
@@ -178,6 +219,27 @@ START_TEST(twenty_exports_are_kept)
 }
 END_TEST
 
+START_TEST(what_was_just_saved_stays_when_the_clock_was_set_back)
+{
+	const struct timespec tomorrow[2] = {{.tv_sec = time(NULL) + 86400}, {.tv_sec = time(NULL) + 86400}};
+	start();
+	for (int i = 0; i < 25; i++) {
+		char name[64], path[256];
+		snprintf(name, sizeof(name), "var/lib/gpupart/previous/later-%02d.yaml", i);
+		tree_file(&tree, name, "version: 1\n");
+		tree_path(&tree, name, path, sizeof(path));
+		ck_assert_int_eq(utimensat(AT_FDCWD, path, tomorrow, 0), 0);
+	}
+	gp_autofree char *saved = NULL;
+	ck_assert_int_eq(gp_host_save_previous(host, "now.yaml", "version: 1\n", &saved, &err), 0);
+	int count = 0;
+	gp_host_list(host, "var/lib/gpupart/previous", count_names, &count, NULL);
+	ck_assert_int_eq(count, 20);
+	ck_assert(gp_host_exists(host, "var/lib/gpupart/previous/now.yaml"));
+	finish();
+}
+END_TEST
+
 START_TEST(state_stays_inside_of_the_root)
 {
 	start();
@@ -196,4 +258,5 @@ END_TEST
 
 TREE_RUN("host_state", a_second_apply_waits_and_says_for_whom, waiting_ends_with_the_name_of_the_holder,
 	 what_a_lock_file_says_cannot_steer_a_terminal, modes_keep_others_out, an_export_is_saved_and_named,
-	 twenty_exports_are_kept, state_stays_inside_of_the_root)
+	 twenty_exports_are_kept, who_has_just_taken_the_lock_gets_a_moment_to_sign, a_writer_at_work_is_seen,
+	 what_was_just_saved_stays_when_the_clock_was_set_back, state_stays_inside_of_the_root)

@@ -78,11 +78,11 @@ START_TEST(a_directory_on_the_way_that_leads_out_does_not)
 {
 	setup();
 	tree_file(&tree, "etc/kept", "ours\n");
-	tree_link(&tree, "sys/bus", "/etc");
+	tree_link(&tree, "sys/away", "/etc");
 	tree_link(&tree, "sys/up", "../../../../../../../..");
 	open_captured();
-	expect_text("sys/bus/kept", "ours");
-	expect_failure("sys/bus/passwd", GP_E_NOT_FOUND);
+	expect_text("sys/away/kept", "ours");
+	expect_failure("sys/away/passwd", GP_E_NOT_FOUND);
 	expect_text("sys/up/etc/kept", "ours");
 	expect_failure("sys/up/etc/passwd", GP_E_NOT_FOUND);
 	teardown();
@@ -146,7 +146,8 @@ START_TEST(readers_are_typed_and_bounded)
 	ck_assert_uint_eq(value, 0x8086);
 	ck_assert_int_eq(gp_host_read_u64(host, "sys/words", &value, &err), -1);
 	ck_assert_int_eq(err.kind, GP_E_CORRUPT);
-	ck_assert_str_eq(err.subject, "/sys/words");
+	gp_autofree char *words = gp_xasprintf("%s/sys/words", tree.root);
+	ck_assert_str_eq(err.subject, words);
 	gp_error_clear(&err);
 	expect_text("sys/empty", "");
 	expect_failure("sys/large", GP_E_CORRUPT);
@@ -228,6 +229,7 @@ START_TEST(a_captured_machine_is_not_written_and_has_no_libvirt)
 {
 	setup();
 	struct gp_error err = {0};
+	tree_directory(&tree, "sys/bus/pci/devices");
 	struct gp_host_options write = {.root = tree.root, .mode = GP_HOST_READ_WRITE, .writer_path = "x"};
 	ck_assert_int_eq(gp_host_open(&write, &host, &err), -1);
 	ck_assert_int_eq(err.kind, GP_E_USAGE);
@@ -241,6 +243,44 @@ START_TEST(a_captured_machine_is_not_written_and_has_no_libvirt)
 	ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
 	gp_error_clear(&err);
 	host = NULL;
+	teardown();
+}
+END_TEST
+
+START_TEST(a_directory_without_a_bus_is_no_machine)
+{
+	setup();
+	struct gp_error err = {0};
+	for (int mode = GP_HOST_READ_ONLY; mode <= GP_HOST_READ_WRITE; mode++) {
+		struct gp_host_options options = {.root = tree.root, .mode = mode, .writer_path = GP_WRITER};
+		ck_assert_int_eq(gp_host_open(&options, &host, &err), -1);
+		ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
+		gp_autofree char *expected = gp_xasprintf(
+			"%s is no simulated or captured machine: it has no sys/bus/pci/devices", tree.root);
+		ck_assert_str_eq(err.message, expected);
+		gp_error_clear(&err);
+	}
+	host = NULL;
+	teardown();
+}
+END_TEST
+
+START_TEST(paths_in_errors_begin_with_the_root)
+{
+	setup();
+	struct gp_error err = {0};
+	char text[16];
+	tree_directory(&tree, "sys/bus/pci/devices");
+	gp_autofree char *named = gp_xasprintf("%s//", tree.root);
+	gp_autofree char *expected = gp_xasprintf("%s/etc/nothing", tree.root);
+	struct gp_host_options options = {.root = named};
+	ck_assert_int_eq(gp_host_open(&options, &host, &err), 0);
+	ck_assert_int_eq(gp_host_read(host, "etc/nothing", text, sizeof(text), &err), -1);
+	ck_assert_str_eq(err.subject, expected);
+	/* A device is the same one, wherever its files are. */
+	ck_assert_int_eq(gp_host_read(host, "sys/bus/pci/devices/0000:41:00.0/class", text, sizeof(text), &err), -1);
+	ck_assert_str_eq(err.subject, "0000:41:00.0 class");
+	gp_error_clear(&err);
 	teardown();
 }
 END_TEST
@@ -318,6 +358,7 @@ END_TEST
 TREE_RUN("host_sysfs", an_absolute_link_starts_at_the_root, dots_stop_at_the_root,
 	 a_directory_on_the_way_that_leads_out_does_not, names_below_a_directory_follow_no_link_at_all,
 	 magic_links_are_read_and_never_followed, readers_are_typed_and_bounded, a_pipe_holds_nobody_up,
-	 an_error_names_device_and_attribute, names_come_sorted_until_stopped,
-	 a_captured_machine_is_not_written_and_has_no_libvirt, the_real_machine_is_known_by_what_it_is_not_by_its_name,
-	 the_name_of_a_tree_is_in_the_tree, attribute_paths_refuse_hostile_names)
+	 an_error_names_device_and_attribute, names_come_sorted_until_stopped, a_directory_without_a_bus_is_no_machine,
+	 paths_in_errors_begin_with_the_root, a_captured_machine_is_not_written_and_has_no_libvirt,
+	 the_real_machine_is_known_by_what_it_is_not_by_its_name, the_name_of_a_tree_is_in_the_tree,
+	 attribute_paths_refuse_hostile_names)

@@ -224,11 +224,22 @@ START_TEST(a_helper_that_is_not_there_is_told)
 	tree_file(&tree, GP_SIM_MARK_FILE, "");
 	struct gp_host_options options = {
 		.root = tree.root, .mode = GP_HOST_READ_WRITE, .writer_path = "/nonexistent/gpupart-write"};
+	ck_assert_int_eq(gp_host_open(&options, &host, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(err.message, "/nonexistent/gpupart-write"));
+	ck_assert_ptr_nonnull(strstr(err.remedy, "install gpupart completely"));
+	gp_error_clear(&err);
+	/* Installing does not help against a file that is there and cannot be run. */
+	char path[128];
+	tree_file(&tree, "writer", "no program");
+	tree_path(&tree, "writer", path, sizeof(path));
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	options.writer_path = path;
 	ck_assert_int_eq(gp_host_open(&options, &host, &err), 0);
 	struct gp_write_request request = ask("done");
 	ck_assert_int_eq(gp_host_write(host, &request, &err), -1);
-	ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
-	ck_assert_ptr_nonnull(strstr(err.message, "/nonexistent/gpupart-write"));
+	ck_assert_int_eq(err.sys, ENOEXEC);
+	ck_assert_ptr_null(err.remedy);
 	finish();
 }
 END_TEST

@@ -80,6 +80,18 @@ START_TEST(leftovers_are_left_out)
 }
 END_TEST
 
+/* Nobody writes into it: to open it would last for ever. */
+START_TEST(a_pipe_in_a_directory_is_not_waited_for)
+{
+	put("10-site.yaml", "version: 1\n");
+	gp_autofree char *path = gp_xasprintf("%s/20-pipe.yaml", place);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	GOOD desired = NULL;
+	ck_assert_uint_eq(load(NULL, &desired), 1);
+	ck_assert_uint_eq(desired->files_read, 1);
+}
+END_TEST
+
 START_TEST(named_twice_read_once)
 {
 	put("site.yaml", "version: 1\n" CLASS("vdi", 4));
@@ -245,6 +257,7 @@ static void add_tests(TCase *tcase)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, in_the_order_of_names);
 	tcase_add_test(tcase, leftovers_are_left_out);
+	tcase_add_test(tcase, a_pipe_in_a_directory_is_not_waited_for);
 	tcase_add_test(tcase, named_twice_read_once);
 	tcase_add_test(tcase, each_host_gets_its_files);
 	tcase_add_test(tcase, files_that_never_meet);

@@ -74,7 +74,9 @@ static struct gp_gpu gpus[] = {
 	 .backend_name = "nvidia",
 	 .unfit = GP_UNFIT_NEEDS_BACKEND,
 	 .unfit_why = "needs its own back-end",
-	 .unfit_remedy = "leave it out"},
+	 .unfit_remedy = "leave it out",
+	 .busy = true,
+	 .busy_by = "gpupart-write"},
 };
 
 static struct gp_hostdev config[] = {
@@ -115,7 +117,7 @@ static const char expected[] =
 	"\"subsystem_device\":\"4905\",\"class\":\"038000\",\"vendor_name\":\"Intel Corporation\",\"model\":\"Flex "
 	"170\","
 	"\"driver\":\"xe\",\"slot\":\"4\",\"numa_node\":1,\"named_only\":false,\"backend\":\"sriov\",\"unfit\":null,"
-	"\"unfit_why\":null,\"unfit_remedy\":null,"
+	"\"unfit_why\":null,\"unfit_remedy\":null,\"busy\":false,\"busy_by\":null,"
 	"\"sriov\":{\"present\":true,\"total_vfs\":31,\"num_vfs\":1,\"capability_known\":true,\"vf_enable\":true,"
 	"\"capability_num_vfs\":1,\"vf_offset\":1,\"vf_stride\":1,\"drivers_autoprobe\":false},"
 	"\"vram_bytes\":17179869184,\"vram_source\":\"mem_info_vram_total\","
@@ -127,7 +129,8 @@ static const char expected[] =
 	"{\"address\":\"0000:42:00.0\",\"vendor\":\"10de\",\"device\":\"0000\",\"subsystem_vendor\":\"0000\","
 	"\"subsystem_device\":\"0000\",\"class\":\"000000\",\"vendor_name\":null,\"model\":null,\"driver\":null,"
 	"\"slot\":null,\"numa_node\":null,\"named_only\":false,\"backend\":\"nvidia\",\"unfit\":\"needs-backend\","
-	"\"unfit_why\":\"needs its own back-end\",\"unfit_remedy\":\"leave it out\","
+	"\"unfit_why\":\"needs its own back-end\",\"unfit_remedy\":\"leave it "
+	"out\",\"busy\":true,\"busy_by\":\"gpupart-write\","
 	"\"sriov\":{\"present\":false,\"total_vfs\":0,\"num_vfs\":0,\"capability_known\":false,\"vf_enable\":null,"
 	"\"capability_num_vfs\":null,\"vf_offset\":0,\"vf_stride\":0,\"drivers_autoprobe\":null},"
 	"\"vram_bytes\":null,\"vram_source\":null,\"layouts\":[],\"partitions\":[]}],"

@@ -204,6 +204,15 @@ END_TEST
 
 START_TEST(case_24_expect)
 {
+	GP_CLEANUP(run_clear)
+	struct run nic =
+		run_plan("gpu 42 8 4 named",
+			 "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 1, partitions: 4}\n");
+
+	ck_assert_str_eq(
+		the_diag(nic.plan, "expect")->error.remedy,
+		"compare with 'gpupart gpus'; if 0 is right, write expect: 0; a device that is no GPU has to be "
+		"named by its full address");
 	expect_fault("gpu 41 8 4",
 		     "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 2, partitions: 4}\n", "expect",
 		     GP_E_INPUT, "expects 2 GPUs, but 1");
@@ -214,7 +223,17 @@ END_TEST
 
 START_TEST(case_25_a_class_that_matches_nothing)
 {
+	static const char *const said = "compare with 'gpupart gpus', or say expect: 0 if that is meant";
+	GP_CLEANUP(run_clear) struct run pattern = run_plan("gpu 41 8 4 named", CLASS(4));
+	GP_CLEANUP(run_clear)
+	struct run address = run_plan(
+		"gpu 41 8 4", "version: 1\ngpus:\n  - {class: net, match: {address: '0000:82:00.0'}, partitions: 2}\n");
+
 	expect_fault("gpu 41 8 4 named", CLASS(4), "no-gpu", GP_E_NOT_FOUND, "matches no GPU");
+	/* A NIC is only found by its name. Who has named one has no need to be told. */
+	ck_assert_ptr_nonnull(strstr(the_diag(pattern.plan, "no-gpu")->error.remedy,
+				     "; a device that is no GPU has to be named by its full address"));
+	ck_assert_str_eq(the_diag(address.plan, "no-gpu")->error.remedy, said);
 	expect(0, "gpu 41 8 4 model=Arc",
 	       "version: 1\ngpus:\n  - {class: vdi, match: {model: Flex}, expect: 0, partitions: 4}\n", "");
 }

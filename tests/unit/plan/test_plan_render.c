@@ -47,7 +47,8 @@ START_TEST(a_reset_with_a_restart)
 		"   6  >  a             start it  # it ran before (want.yaml:3)\n"
 		"   7  .  a             it runs; forget that it was to be started\n"
 		"\n"
-		"Plan: 7 steps; 8 partitions made, 4 taken away, 1 bound to a VM, 1 VM stopped, 1 VM started.\n"
+		"Plan: 7 steps; 8 partitions made, 4 partitions taken away, 1 bound to a VM, 1 VM stopped, 1 VM "
+		"started.\n"
 		"Disturbs: 1 running VM is stopped (a); 4 partitions are taken away and others made.\n");
 }
 END_TEST
@@ -76,6 +77,20 @@ START_TEST(many_alike_are_short)
 		      "\n"
 		      "Plan: 6 steps; 6 bound to VMs, 5 VMs waited for.\n"
 		      "Disturbs no running VM and takes no partition away.\n");
+}
+END_TEST
+
+START_TEST(what_was_made_by_hand_is_taken_over)
+{
+	expect_text("gpu 41 8 4\nvm a off c:hand@41/0", CLASS(4) VMS VM_WITH(a, "adopt: true"),
+		    "Changes to host gpu-01:\n"
+		    "\n"
+		    "VMs\n"
+		    "   1  ~  a  take over vf:0000:41:00.0/0 (made by hand), class vdi, at the same guest address"
+		    "  # adopt: true, a partition of class vdi made by hand (want.yaml:5)\n"
+		    "\n"
+		    "Plan: 1 step; 1 taken over.\n"
+		    "Disturbs no running VM and takes no partition away.\n");
 }
 END_TEST
 
@@ -170,6 +185,7 @@ int main(void)
 		in_sync,
 		a_reset_with_a_restart,
 		many_alike_are_short,
+		what_was_made_by_hand_is_taken_over,
 		a_gpu_waits_for_several,
 		another_look,
 		errors_are_counted,

@@ -82,6 +82,88 @@ START_TEST(the_summary_counts_what_the_steps_do)
 }
 END_TEST
 
+START_TEST(what_is_taken_over_is_neither_bound_nor_released)
+{
+	GP_CLEANUP(run_clear)
+	struct run run = run_plan("gpu 41 8 4\nvm a off c:hand@41/0\nvm b off c:0.cad@41/1\nvm c off",
+				  CLASS(4) VMS VM_WITH(a, "adopt: true") VM(b) VM(c));
+	struct json_object *json = gp_plan_to_json(run.plan), *summary, *value;
+
+	ck_assert_str_eq(gp_str_text(&run.digest), "replace a 41/0>41/0 | replace b 41/1>41/1 | attach c 41/2");
+	ck_assert_uint_eq(run.plan->summary.taken_over, 2);
+	ck_assert_uint_eq(run.plan->summary.bound, 1);
+	ck_assert_uint_eq(run.plan->summary.released, 0);
+	json_object_object_get_ex(json, "summary", &summary);
+	ck_assert(json_object_object_get_ex(summary, "taken_over", &value));
+	ck_assert_int_eq(json_object_get_int(value), 2);
+	json_object_put(json);
+}
+END_TEST
+
+static const struct gp_step *step_of(const struct gp_plan *plan, const char *device, enum gp_step_kind kind)
+{
+	static const struct gp_step none = {0};
+
+	for (size_t c = 0; plan->stage_count && c < plan->stages[0].chain_count; c++) {
+		const struct gp_chain *chain = &plan->stages[0].chains[c];
+
+		for (size_t i = 0; i < chain->step_count; i++) {
+			if (chain->steps[i].kind == kind && gp_streq(chain->steps[i].device, device))
+				return &chain->steps[i];
+		}
+	}
+	ck_abort_msg("%s has no such step", device);
+	return &none;
+}
+
+/* If the kernel does not make the partitions, nobody has been stopped; and if it does, nobody is off while it works. */
+START_TEST(who_is_stopped_for_a_new_partition_runs_until_it_is_there)
+{
+	static const char restart[] = CLASS(4) VMS VM_WITH(a, "disruption: restart");
+	GP_CLEANUP(run_clear) struct run fresh = run_plan("gpu 41 8 0\nvm a run", restart);
+	GP_CLEANUP(run_clear) struct run marked = run_plan("gpu 41 8 0\nvm a run mark", restart);
+	const struct gp_chain *chain = &fresh.plan->stages[0].chains[0];
+
+	ck_assert_str_eq(gp_str_text(&fresh.digest), "41 0>4, mark a, stop a, attach a 41/0, start a, unmark a");
+	for (size_t i = 1; i < chain->step_count; i++) {
+		ck_assert_uint_eq(chain->steps[i].need_count, 1);
+		ck_assert_uint_eq(chain->steps[i].needs[0], chain->steps[i - 1].id);
+	}
+	ck_assert_str_eq(gp_str_text(&marked.digest), "41 0>4, stop a, attach a 41/0, start a, unmark a");
+	ck_assert_uint_eq(step_of(marked.plan, "a", GP_STEP_STOP)->needs[0], 1);
+	/* The definition is right already, and what it names comes back: nothing but a restart. */
+	expect(39, "gpu 41 8 0\nvm a run c:0.vdi@41/0", restart, "41 0>4, mark a, stop a, start a, unmark a");
+	expect_converges("gpu 41 8 0\nvm a run", restart);
+	expect_converges("gpu 41 8 0 blind\nvm a run c:0.vdi@?/1", restart);
+}
+END_TEST
+
+START_TEST(who_holds_what_goes_is_stopped_before_it_goes)
+{
+	static const char both[] =
+		CLASS(8) VMS VM_WITH(a, "disruption: restart") VM_WITH(b, "disruption: restart") POLICY("at_once: 2");
+	static const char *const host = "gpu 41 8 4\nvm a run b:0.vdi@41/0\nvm b run";
+	GP_CLEANUP(run_clear) struct run run = run_plan(host, both);
+
+	ck_assert_str_eq(gp_str_text(&run.digest), "mark a, stop a, 41 4>0, 41 0>8, mark b, stop b, attach b 41/1, "
+						   "start a, start b, unmark a, unmark b");
+	ck_assert_uint_eq(step_of(run.plan, "a", GP_STEP_MARK)->need_count, 0);
+	ck_assert_uint_eq(step_of(run.plan, "b", GP_STEP_MARK)->needs[0], 4);
+	ck_assert_uint_eq(step_of(run.plan, "a", GP_STEP_START)->needs[0], 4);
+	expect_converges(host, both);
+	/* Plugged into nothing, but what its definition gives up goes with the reset. */
+	expect(48, "gpu 41 8 4\nvm a run c:0.vdi@41/0 c:1.vdi@41/3", CLASS(2) VMS VM_WITH(a, "disruption: restart"),
+	       "mark a, stop a, detach a 41/3, 41 4>0, 41 0>2, start a, unmark a");
+	/* On one GPU it holds what goes, on the other it gets something: it is off before the first is touched. */
+	expect(10, "gpu 41 8 4\ngpu 42 8 0\nvm a run b:0.one@41/0",
+	       "version: 1\npolicy: {disruption: restart}\ngpus:\n"
+	       "  - {class: one, match: {address: '0000:41:00.0'}, partitions: 2}\n"
+	       "  - {class: two, match: {address: '0000:42:00.0'}, partitions: 2}\n" VMS
+	       "  - {name: a, partition: [one, two]}\n",
+	       "mark a, stop a, 41 4>0, 41 0>2, 42 0>2, attach a 42/0, start a, unmark a");
+}
+END_TEST
+
 START_TEST(pack_fills_the_gpu_that_is_used)
 {
 	expect(30, "gpu 41 4 4\ngpu 42 4 4\nvm a off c:0.vdi@42/0\nvm b off\nvm c off", CLASS(4) VMS VM(a) VM(b) VM(c),
@@ -217,6 +299,9 @@ int main(void)
 		a_vm_on_two_gpus_ties_them_into_one_chain,
 		gpus_without_a_common_vm_are_chains_of_their_own,
 		the_summary_counts_what_the_steps_do,
+		what_is_taken_over_is_neither_bound_nor_released,
+		who_is_stopped_for_a_new_partition_runs_until_it_is_there,
+		who_holds_what_goes_is_stopped_before_it_goes,
 		pack_fills_the_gpu_that_is_used,
 		spread_goes_round,
 		nearest_to_optimal,

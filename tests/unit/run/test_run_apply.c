@@ -316,6 +316,53 @@ START_TEST(a_plan_that_no_longer_stands_is_not_begun)
 }
 END_TEST
 
+/* Nothing to do now is not the same as done. */
+START_TEST(a_plan_that_would_have_to_wait_now_is_stale)
+{
+	make_machine(ONE_GPU NO_VFS "vms:\n  - {name: web-01}\n");
+	ck_applies(WANT_CLASS(4) "vms:\n  - {name: web-01, partition: vdi}\n");
+	want(WANT_CLASS(8) "vms:\n  - {name: web-01, partition: vdi}\n");
+	ck_assert(gp_plan_has_changes(plan));
+	vm("start", "web-01");
+	ck_kind(GP_E_STALE);
+	ck_said("would have to wait now");
+}
+END_TEST
+
+START_TEST(what_others_did_meanwhile_is_done)
+{
+	make_machine(ONE_GPU NO_VFS);
+	ck_applies(WANT_CLASS(4));
+	want(WANT_CLASS(8));
+	struct gp_host *mine = gp_take(host);
+	struct gp_observed *seen = gp_take(observed);
+	struct gp_plan *approved = gp_take(plan);
+	ck_applies(WANT_CLASS(8)); /* the others */
+	size_t before = changes_so_far();
+	gp_outcome_clear(&outcome);
+	ck_assert_int_eq(gp_apply(mine, desired, seen, approved, &options, &outcome), GP_E_NONE);
+	ck_assert(outcome.verified);
+	ck_assert_uint_eq(outcome.skipped, gp_plan_step_count(approved));
+	ck_assert_uint_eq(changes_so_far(), before);
+	gp_plan_free(approved);
+	gp_observed_free(seen);
+	gp_host_close(mine);
+}
+END_TEST
+
+START_TEST(what_nobody_could_tell_is_not_called_done)
+{
+	make_machine(ONE_GPU NO_VFS "vms:\n  - {name: web-01}\n");
+	fault("libvirt-down", NULL, NULL, NULL);
+	want(WANT_CLASS(4) "vms:\n  - {name: web-01, partition: vdi}\n");
+	ck_kind(GP_E_UNAVAILABLE);
+	ck_said("not done:");
+	want(WANT_CLASS(4) "vms:\n  - {name: web-01, partition: vdi}\n");
+	ck_assert(!gp_plan_has_changes(plan)); /* the VFs are there */
+	ck_kind(GP_E_UNAVAILABLE);
+}
+END_TEST
+
 START_TEST(what_does_not_concern_the_plan_may_change)
 {
 	make_machine(ONE_GPU NO_VFS "vms:\n  - {name: web-01}\n  - {name: other}\n");
@@ -520,6 +567,9 @@ int main(void)
 		the_state_before_is_saved_and_leads_back,
 		a_plan_with_faults_is_not_begun,
 		a_plan_that_no_longer_stands_is_not_begun,
+		a_plan_that_would_have_to_wait_now_is_stale,
+		what_others_did_meanwhile_is_done,
+		what_nobody_could_tell_is_not_called_done,
 		what_does_not_concern_the_plan_may_change,
 		a_second_run_waits_and_says_who_holds_the_lock,
 		a_run_that_was_interrupted_before_begins_nothing,

@@ -355,6 +355,18 @@ START_TEST(a_vm_whose_device_is_gone_stays_off_and_marked)
 }
 END_TEST
 
+START_TEST(nobody_is_started_on_what_the_kernel_may_still_take)
+{
+	host.fail_on = "0000:01:00.0";
+	host.fail_kind = GP_E_TIMEOUT;
+	add_restart(3, 1);
+	ck_assert_int_eq(execute(), -1);
+	ck_never("start vm-03");
+	ck_assert(host.domains[3].marked);
+	ck_assert_str_eq(diag_of("vm-stays-off")->error.message, "vm-03 stays off: the kernel still works on its GPU");
+}
+END_TEST
+
 START_TEST(a_vm_whose_partition_was_taken_and_not_replaced_stays_off)
 {
 	host.fail_on = "attach";
@@ -1011,6 +1023,7 @@ int main(void)
 		a_failed_chain_stops_nobody_elses_work,
 		a_vm_that_was_stopped_is_started_when_its_chain_fails,
 		a_vm_whose_device_is_gone_stays_off_and_marked,
+		nobody_is_started_on_what_the_kernel_may_still_take,
 		a_vm_whose_partition_was_taken_and_not_replaced_stays_off,
 		a_vm_that_is_to_stay_off_is_not_started,
 		a_mark_is_taken_back_when_nobody_was_asked_to_stop,

@@ -172,6 +172,20 @@ START_TEST(a_gpu_is_fit_or_says_why_not)
 }
 END_TEST
 
+START_TEST(a_writer_at_work_is_a_transition_and_is_named)
+{
+	struct gp_gpu gpu = fit;
+	gpu.busy = true;
+	gpu.busy_by = "gpupart-write, pid 812, since 14:02:11";
+	GP_CLEANUP(clear_fixture) struct fixture f = set_up(gpu);
+	observe(&f);
+	ck_assert_int_eq(f.gpu.unfit, GP_UNFIT_TRANSITION);
+	ck_assert_str_eq(f.gpu.unfit_why,
+			 "a writer of gpupart is at work on it: gpupart-write, pid 812, since 14:02:11");
+	ck_assert_ptr_nonnull(f.gpu.unfit_remedy);
+}
+END_TEST
+
 START_TEST(only_what_decides_is_read)
 {
 	GP_CLEANUP(clear_fixture) struct fixture idle = set_up(fit);
@@ -490,6 +504,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_gpu_is_fit_or_says_why_not,
+		a_writer_at_work_is_a_transition_and_is_named,
 		only_what_decides_is_read,
 		every_count_up_to_the_total_is_a_layout,
 		memory_that_is_not_known_is_not_expressible,

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan/wait.h"
+
+/* ---- who will be off ---- */
+
+enum gp_disruption_policy gp_vm_policy(const struct gp_sheet *sheet, const struct gp_vm_row *vm,
+				       const struct gp_class *class_of)
+{
+	return gp_desired_disruption(sheet->desired, class_of, vm->want);
+}
+
+bool gp_vm_is_asked_to_stop(const struct gp_vm_row *vm)
+{
+	return vm->up && vm->want && vm->want->power == GP_POWER_STOPPED;
+}
+
+bool gp_gpu_resets(const struct gp_gpu_row *gpu)
+{
+	return gpu->changes && gpu->from > 0;
+}
+
+/* A GPU that is reset under the VM, and whose class (or the VM, or the host) lets us restart it. */
+static bool restarts_for_a_gpu(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		const struct gp_gpu_row *gpu = vm->claims[c]->slot->gpu;
+
+		if (vm->claims[c]->live && gp_gpu_resets(gpu) && !gpu->waits &&
+		    gp_vm_policy(sheet, vm, gpu->class_of) == GP_POLICY_RESTART)
+			return true;
+	}
+	return false;
+}
+
+static bool restarts_for_its_binding(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	return vm->live_differs && !vm->edits_wait && gp_vm_policy(sheet, vm, vm->class_of) == GP_POLICY_RESTART;
+}
+
+bool gp_vm_goes_down(const struct gp_sheet *sheet, const struct gp_vm_row *vm)
+{
+	if (!vm->up || !vm->want || vm->faulty || vm->domain->state == GP_DOMAIN_STOPPING)
+		return false;
+	return gp_vm_is_asked_to_stop(vm) || restarts_for_a_gpu(sheet, vm) || restarts_for_its_binding(sheet, vm);
+}
+
+bool gp_claim_is_to_go(const struct gp_claim *claim)
+{
+	for (size_t e = 0; e < claim->vm->edit_count; e++) {
+		if (claim->vm->edits[e].remove == claim->hostdev)
+			return true;
+	}
+	return false;
+}
+
+/* ---- what waits ---- */
+
+/* Listed, plugged in, and not to be stopped by us: the GPU waits until it is off. */
+static bool is_waited_for(const struct gp_sheet *sheet, const struct gp_claim *claim)
+{
+	const struct gp_vm_row *vm = claim->vm;
+
+	if (!claim->live || !vm->want || gp_vm_goes_down(sheet, vm))
+		return false;
+	return vm->domain->state == GP_DOMAIN_STOPPING ||
+	       gp_vm_policy(sheet, vm, claim->slot->gpu->class_of) == GP_POLICY_DEFER;
+}
+
+static bool gpu_must_wait(const struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+{
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+			const struct gp_vm_row *vm = claim->vm;
+
+			if (is_waited_for(sheet, claim)) {
+				gpu->waits_for = vm->domain->name; /* case 9 */
+				gpu->case_number = 9;
+				return true;
+			}
+			if (!claim->live && !claim->noted && gpu->slots[s].index >= gpu->to && vm->edits_wait) {
+				gpu->waits_for = vm->waits_for; /* case 27: whoever is to leave cannot leave yet */
+				gpu->case_number = 27;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool edit_must_wait(const struct gp_sheet *sheet, struct gp_edit *edit)
+{
+	const struct gp_slot *slot = edit->ask ? edit->ask->slot : NULL;
+
+	if (!slot)
+		return false;
+	if (slot->gpu->changes && slot->gpu->waits) {
+		edit->vm->waits_for = slot->gpu->waits_for; /* case 59 */
+		edit->case_number = 59;
+		return true;
+	}
+	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
+		const struct gp_vm_row *other = claim->vm;
+
+		if (other == edit->vm)
+			continue;
+		if (claim->live && !gp_vm_goes_down(sheet, other))
+			edit->vm->waits_for = other->domain->name; /* case 52 */
+		else if (!claim->live && !claim->noted && other->edits_wait)
+			edit->vm->waits_for = other->waits_for;
+		else
+			continue;
+		edit->case_number = 52;
+		return true;
+	}
+	return false;
+}
+
+/* A VM's edits are one: they are done together or wait together. */
+static bool vm_must_wait(const struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (edit_must_wait(sheet, &vm->edits[e]))
+			return true;
+	}
+	return false;
+}
+
+/* Waiting spreads until nothing more has to wait; it never shrinks, so this ends. */
+void gp_spread_waiting(struct gp_sheet *sheet)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+			struct gp_gpu_row *gpu = &sheet->gpus[g];
+
+			if (gp_gpu_resets(gpu) && !gpu->waits && gpu_must_wait(sheet, gpu))
+				again = gpu->waits = true;
+		}
+		for (size_t v = 0; v < sheet->vm_count; v++) {
+			struct gp_vm_row *vm = &sheet->vms[v];
+
+			if (vm->edit_count && !vm->edits_wait && vm_must_wait(sheet, vm))
+				again = vm->edits_wait = true;
+		}
+	}
+}
+
+void gp_wait_for_vm(struct gp_sheet *sheet, const char *what, const char *domain, struct gp_reason reason,
+		    unsigned case_number)
+{
+	struct gp_waiting *waiting = gp_arena_push(sheet->arena, sheet->plan->waiting, sheet->plan->waiting_count);
+
+	*waiting = (struct gp_waiting){what, gp_arena_strdup(sheet->arena, domain), reason, case_number};
+}
+
+/* Waits for the change of a GPU. One entry for each VM that must be off: they must be so at the same time. */
+void gp_wait_for_gpu(struct gp_sheet *sheet, const struct gp_gpu_row *gpu, const char *what, struct gp_reason reason,
+		     unsigned case_number)
+{
+	bool *told = gp_arena_array_of(sheet->scratch, bool, sheet->vm_count);
+
+	if (gpu->case_number == 27)
+		gp_wait_for_vm(sheet, what, gpu->waits_for, reason, case_number);
+	for (size_t s = 0; s < gpu->slot_count; s++) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+			if (told[claim->vm - sheet->vms] || !is_waited_for(sheet, claim))
+				continue;
+			told[claim->vm - sheet->vms] = true;
+			gp_wait_for_vm(sheet, what, claim->vm->domain->name, reason, case_number);
+		}
+	}
+}
+
+/* ---- edits that wait ---- */
+
+const struct gp_edit *gp_vm_telling_edit(const struct gp_vm_row *vm)
+{
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (vm->edits[e].ask)
+			return &vm->edits[e];
+	}
+	return vm->edit_count ? &vm->edits[0] : NULL;
+}
+
+const struct gp_gpu_row *gp_vm_gpu_waited_for(const struct gp_vm_row *vm)
+{
+	for (size_t e = 0; vm->edits_wait && e < vm->edit_count; e++) {
+		if (vm->edits[e].case_number == 59)
+			return vm->edits[e].ask->slot->gpu;
+	}
+	return NULL;
+}
+
+void gp_tell_waiting_edits(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	const struct gp_edit *edit = gp_vm_telling_edit(vm);
+	const struct gp_gpu_row *gpu = gp_vm_gpu_waited_for(vm);
+	const char *what;
+
+	for (size_t e = 0; e < vm->edit_count; e++) {
+		if (vm->edits[e].case_number == 59 || vm->edits[e].case_number == 52)
+			edit = &vm->edits[e];
+	}
+	if (!edit)
+		return;
+	what = edit->ask ? gp_sheet_printf(sheet, "VM %s: %s", vm->domain->name, gp_slot_name(sheet, edit->ask->slot))
+			 : gp_sheet_printf(sheet, "VM %s", vm->domain->name);
+	if (gpu)
+		gp_wait_for_gpu(sheet, gpu, what, edit->reason, edit->case_number);
+	else
+		gp_wait_for_vm(sheet, what, vm->waits_for, edit->reason, edit->case_number);
+}
