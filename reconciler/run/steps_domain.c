@@ -45,14 +45,25 @@ static int check_off(struct gp_vmm *vmm, const struct gp_step *step, struct gp_e
 
 /* ---- ATTACH, DETACH, REPLACE, MARK ---- */
 
+/* The device that the step puts in, its source looked up; the VM side, or NULL. */
+static struct gp_vmm *prepare_to_put_in(struct gp_step_run *run, struct gp_hostdev *hostdev, struct gp_error *err)
+{
+	const struct gp_step *step = run->step;
+	struct gp_vmm *vmm = vmm_of(run, err);
+	*hostdev = step->hostdev;
+	if (vmm == NULL || check_off(vmm, step, err) != 0)
+		return NULL;
+	if (step->source != NULL && gp_resolve_device(run->bench, step->source, &hostdev->source, err) != 0)
+		return NULL;
+	return vmm;
+}
+
 int gp_run_attach(struct gp_step_run *run, struct gp_error *err)
 {
 	const struct gp_step *step = run->step;
-	struct gp_hostdev hostdev = step->hostdev;
-	struct gp_vmm *vmm = vmm_of(run, err);
-	if (vmm == NULL || check_off(vmm, step, err) != 0)
-		return -1;
-	if (step->source != NULL && gp_resolve_device(run->bench, step->source, &hostdev.source, err) != 0)
+	struct gp_hostdev hostdev;
+	struct gp_vmm *vmm = prepare_to_put_in(run, &hostdev, err);
+	if (vmm == NULL)
 		return -1;
 	return vmm->ops->attach(vmm, step->domain, &hostdev, &run->changed, err);
 }
@@ -71,11 +82,9 @@ int gp_run_detach(struct gp_step_run *run, struct gp_error *err)
 int gp_run_replace(struct gp_step_run *run, struct gp_error *err)
 {
 	const struct gp_step *step = run->step;
-	struct gp_hostdev hostdev = step->hostdev;
-	struct gp_vmm *vmm = vmm_of(run, err);
-	if (vmm == NULL || check_off(vmm, step, err) != 0)
-		return -1;
-	if (step->source != NULL && gp_resolve_device(run->bench, step->source, &hostdev.source, err) != 0)
+	struct gp_hostdev hostdev;
+	struct gp_vmm *vmm = prepare_to_put_in(run, &hostdev, err);
+	if (vmm == NULL)
 		return -1;
 	return gp_vmm_replace(vmm, step->domain, &step->replaces, &hostdev, &run->changed, err);
 }
