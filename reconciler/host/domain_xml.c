@@ -547,6 +547,15 @@ bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev 
 					 : gp_uuid_equal(a->mdev, b->mdev);
 }
 
+bool gp_domain_has_plugged(const struct gp_domain *domain, const struct gp_hostdev *devices, size_t count)
+{
+	for (size_t i = 0; i < domain->live_count; i++)
+		for (size_t j = 0; j < count; j++)
+			if (gp_hostdev_same_source(&domain->live[i], &devices[j]))
+				return true;
+	return false;
+}
+
 /* ---- the whole domain ---- */
 
 static int read_identity(const xmlNode *domain, struct gp_arena *arena, struct gp_domain_xml *out, struct gp_error *err)

@@ -80,5 +80,7 @@ char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_dom
  */
 char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err);
 bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b);
+/* Does it run with one of these sources? */
+bool gp_domain_has_plugged(const struct gp_domain *domain, const struct gp_hostdev *devices, size_t count);
 
 #endif

@@ -79,10 +79,34 @@ int gp_host_observe_pf(struct gp_host *host, struct gp_arena *arena, struct gp_p
 /* Names from pci.ids under the root or of this system; "8086" style numbers when there is none. */
 void gp_host_pci_names(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu);
 
+/* ---- vGPU types (vgpu_config.c: NVIDIA's vgpuConfig.xml, which its vGPU host driver installs) ---- */
+
+struct gp_vgpu_type {
+	uint32_t id;            /* the driver's: nvidia-ID, current_vgpu_type */
+	const char *name;       /* "A16-4Q", without "NVIDIA " or "GRID " before it */
+	const char *class_name; /* "Quadro", "NVS", "Compute" … */
+	uint64_t framebuffer;   /* bytes */
+	uint32_t heads, width, height;
+	bool multiple; /* a VM may have several vGPUs, this among them */
+	uint32_t most; /* of it on one GPU */
+};
+
+#define GP_VGPU_CONFIG "usr/share/nvidia/vgpu/vgpuConfig.xml"
+
+/*
+ * The types that the driver knows for a physical GPU, in the order of the file; none when it does not list the GPU. An
+ * entry for just this subsystem goes before one for any. The file is read once a handle and kept with it.
+ * GP_E_NOT_FOUND: no such file, under GP_VGPU_CONFIG or etc/nvidia/vgpu; GP_E_CORRUPT: it is none, or larger than can
+ * be.
+ */
+int gp_host_vgpu_types(struct gp_host *host, const struct gp_gpu *gpu, const struct gp_vgpu_type **types, size_t *count,
+		       struct gp_error *err);
+
 /* ---- holders (holders.c) ---- */
 
-/* Adds the VFIO holders (processes with /dev/vfio/GROUP, or the VF's /dev/vfio/devices/vfioN, open) to all partitions,
- * and, when any such file is open, the IOMMU groups of those that have a driver. Sets observed->vfio_state; not being
+/* Adds the VFIO holders (processes with /dev/vfio/GROUP of the VF or of the mediated device on it, or the VF's
+ * /dev/vfio/devices/vfioN, open) to all partitions, processes that have /dev/nvidiaN open to the clients of that GPU,
+ * and, when any VFIO file is open, the IOMMU groups of those that have a driver. Sets observed->vfio_state; not being
  * able to read every /proc/PID/fd makes it unknown. */
 void gp_host_observe_vfio(struct gp_host *host, struct gp_observed *observed);
 
@@ -95,6 +119,8 @@ struct gp_write_request {
 	const char *attribute;
 	const char *before; /* read again first; different: GP_E_STALE. NULL: do not care */
 	const char *after;
+	const char
+		*program; /* HELPER: absolute path; its last component must be on the list of programs that are run */
 	enum gp_guard guard;
 	struct gp_pci_addr pf;
 	uint64_t timeout_ms;
@@ -103,9 +129,9 @@ struct gp_write_request {
 /*
  * Runs gpupart-write for one primitive change: it takes the PF's exclusive lock (run/gpupart/pf-ADDR.lock under the
  * root), evaluates the guard (no VF bound to a foreign driver, no VFIO descriptor open), compares `before`, writes,
- * reads back. It holds no descriptor of ours but its own. Past the deadline it is left alone: GP_E_TIMEOUT, and the
- * holder is named. Errors: GP_E_STALE, GP_E_REFUSED (guard), GP_E_BUSY, GP_E_TIMEOUT, GP_E_PERMISSION, GP_E_VERIFY (the
- * read-back differs), GP_E_IO. Thread safe.
+ * reads back (a mediated device that was made: that it is there, and of its type). It holds no descriptor of ours but
+ * its own. Past the deadline it is left alone: GP_E_TIMEOUT, and the holder is named. Errors: GP_E_STALE, GP_E_REFUSED
+ * (guard), GP_E_BUSY, GP_E_TIMEOUT, GP_E_PERMISSION, GP_E_VERIFY (the read-back differs), GP_E_IO. Thread safe.
  */
 int gp_host_write(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err);
 

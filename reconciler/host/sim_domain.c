@@ -442,3 +442,12 @@ int gp_sim_domain_save(int root, const char *name, struct gp_error *err)
 	go_off(root, name, live.pid);
 	return 0;
 }
+
+struct gp_uuid gp_sim_uuid_of_name(const char *name)
+{
+	/* The simulated machine's own name space. */
+	static const struct gp_uuid space = {
+		{0x1d, 0x5e, 0x3c, 0x9a, 0x71, 0x42, 0x4f, 0x0b, 0x9a, 0x6d, 0x67, 0x70, 0x75, 0x70, 0x61, 0x72}};
+
+	return gp_uuid_from_name(space, name);
+}

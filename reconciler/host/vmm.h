@@ -40,10 +40,12 @@ struct gp_vmm_ops {
 	int (*destroy)(struct gp_vmm *vmm, struct gp_uuid uuid, struct gp_error *err); /* off already: success */
 	int (*start)(struct gp_vmm *vmm, struct gp_uuid uuid, struct gp_error *err);   /* running already: success */
 	int (*state)(struct gp_vmm *vmm, struct gp_uuid uuid, enum gp_domain_state *state, struct gp_error *err);
-	/* Running domains whose live definition has this PCI address plugged; names are appended, comma separated. Used
-	 * by the guard just before VFs are removed. */
-	int (*live_holders)(struct gp_vmm *vmm, const struct gp_pci_addr *addrs, size_t count, struct gp_str *names,
+	/* Running domains whose live definition has one of these sources (type, and source or mdev) plugged; names are
+	 * appended, comma separated. Used by the guard just before partitions are removed. */
+	int (*live_holders)(struct gp_vmm *vmm, const struct gp_hostdev *devices, size_t count, struct gp_str *names,
 			    struct gp_error *err);
+	/* Zeros when it cannot be told. */
+	void (*version)(struct gp_vmm *vmm, struct gp_hypervisor *out);
 	/* The inactive definition as XML without secrets, for capture; caller frees. */
 	int (*definition)(struct gp_vmm *vmm, struct gp_uuid uuid, char **xml, struct gp_error *err);
 	void (*close)(struct gp_vmm *vmm);

@@ -1208,17 +1208,7 @@ static int start(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *err)
 
 /* ---- guards and captures ---- */
 
-static bool names_any(const struct gp_domain *domain, const struct gp_pci_addr *addrs, size_t count)
-{
-	for (size_t i = 0; i < domain->live_count; i++)
-		for (size_t j = 0; j < count; j++)
-			if (domain->live[i].type == GP_HOSTDEV_PCI &&
-			    gp_pci_addr_compare(domain->live[i].source, addrs[j]) == 0)
-				return true;
-	return false;
-}
-
-static int add_holder(const struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_pci_addr *addrs,
+static int add_holder(const struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_hostdev *devices,
 		      size_t count, struct gp_domain_reader *reader, struct gp_arena *arena, struct gp_str *names,
 		      struct gp_error *err)
 {
@@ -1233,12 +1223,12 @@ static int add_holder(const struct libvirt_vmm *vmm, const struct domain_ref *re
 			gp_error_move(err, &problem);
 		return -1;
 	}
-	if (names_any(&domain, addrs, count))
+	if (gp_domain_has_plugged(&domain, devices, count))
 		gp_str_printf(names, "%s%s", names->length > 0 ? ", " : "", domain.name);
 	return 0;
 }
 
-static int holders_on(struct libvirt_vmm *vmm, virConnectPtr conn, const struct gp_pci_addr *addrs, size_t count,
+static int holders_on(struct libvirt_vmm *vmm, virConnectPtr conn, const struct gp_hostdev *devices, size_t count,
 		      struct gp_str *names, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
@@ -1249,13 +1239,13 @@ static int holders_on(struct libvirt_vmm *vmm, virConnectPtr conn, const struct 
 		return -1;
 	for (size_t i = 0; i < active.count; i++) {
 		const struct domain_ref ref = {&vmm->lib, active.items[i]};
-		if (add_holder(vmm, &ref, addrs, count, reader, arena, names, err) < 0)
+		if (add_holder(vmm, &ref, devices, count, reader, arena, names, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int live_holders(struct gp_vmm *base, const struct gp_pci_addr *addrs, size_t count, struct gp_str *names,
+static int live_holders(struct gp_vmm *base, const struct gp_hostdev *devices, size_t count, struct gp_str *names,
 			struct gp_error *err)
 {
 	struct libvirt_vmm *vmm = of(base);
@@ -1267,7 +1257,7 @@ static int live_holders(struct gp_vmm *base, const struct gp_pci_addr *addrs, si
 		virConnectPtr conn = take_connection(vmm, err);
 		if (conn == NULL)
 			return -1;
-		int rc = holders_on(vmm, conn, addrs, count, &found, &problem);
+		int rc = holders_on(vmm, conn, devices, count, &found, &problem);
 		if (rc < 0 && problem.kind == GP_E_UNAVAILABLE)
 			drop_connection(vmm, conn);
 		vmm->lib.virConnectClose(conn);

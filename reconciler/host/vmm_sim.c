@@ -408,22 +408,12 @@ static int state(struct gp_vmm *base, struct gp_uuid uuid, enum gp_domain_state 
 struct holders {
 	struct reading *reading;
 	struct gp_arena *arena;
-	const struct gp_pci_addr *addrs;
+	const struct gp_hostdev *devices;
 	size_t count;
 	struct gp_str *names;
 	struct gp_error *err;
 	int result;
 };
-
-static bool names_any(const struct gp_domain *domain, const struct gp_pci_addr *addrs, size_t count)
-{
-	for (size_t i = 0; i < domain->live_count; i++)
-		for (size_t j = 0; j < count; j++)
-			if (domain->live[i].type == GP_HOSTDEV_PCI &&
-			    gp_pci_addr_compare(domain->live[i].source, addrs[j]) == 0)
-				return true;
-	return false;
-}
 
 static void add_holder(struct holders *holders, const char *file)
 {
@@ -434,17 +424,17 @@ static void add_holder(struct holders *holders, const char *file)
 			gp_fail(holders->err, GP_E_CORRUPT, "a running domain cannot be known: %s", domain.unknown_why);
 		return;
 	}
-	if (found > 0 && names_any(&domain, holders->addrs, holders->count))
+	if (found > 0 && gp_domain_has_plugged(&domain, holders->devices, holders->count))
 		gp_str_printf(holders->names, "%s%.*s", holders->names->length > 0 ? ", " : "",
 			      (int)(strlen(file) - strlen(".xml")), file);
 }
 
-static int live_holders(struct gp_vmm *base, const struct gp_pci_addr *addrs, size_t count, struct gp_str *names,
+static int live_holders(struct gp_vmm *base, const struct gp_hostdev *devices, size_t count, struct gp_str *names,
 			struct gp_error *err)
 {
 	GP_CLEANUP(reading_finish) struct reading reading = {0};
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct holders holders = {&reading, arena, addrs, count, names, err, 0};
+	struct holders holders = {&reading, arena, devices, count, names, err, 0};
 	if (reading_begin(of(base), &reading, err) < 0)
 		return -1;
 	for (size_t i = 0; i < reading.live.count && holders.result == 0; i++)

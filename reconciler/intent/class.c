@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gpus: classes, what they match, and how they are cut. */
+#include <string.h>
+
 #include "base/num.h"
 #include "intent/file.h"
 
@@ -174,6 +176,28 @@ bool gp_take_partitions(struct gp_reader *reader, const struct gp_place *place, 
 	if (node->type != GP_YAML_SCALAR || (!gp_streq(node->text, "keep") && !gp_streq(node->text, "auto")))
 		return fault_partitions(reader, place);
 	class_of->partitions = gp_streq(node->text, "keep") ? GP_PARTITIONS_KEEP : GP_PARTITIONS_AUTO;
+	return true;
+}
+
+/* ---- series ---- */
+
+/* "q" is a slip, and so is "Q-series"; what names no series gets no suggestion. */
+bool gp_take_series(struct gp_reader *reader, const struct gp_place *place, void *field)
+{
+	const struct gp_yaml_node *node = place->value;
+	struct gp_text_rule rule = gp_rule_series;
+	char letter[] = {'\0', '\0'};
+	bool alone = node->type == GP_YAML_SCALAR && node->length > 0 && strchr(" -_", node->text[1]) != NULL;
+	if (alone && node->text[0] >= 'a' && node->text[0] <= 'z')
+		letter[0] = (char)(node->text[0] - 'a' + 'A');
+	else if (alone)
+		letter[0] = node->text[0];
+	if (rule.normal(reader->arena, letter) != NULL)
+		rule.remedy = gp_arena_printf(reader->arena, "did you mean '%s'?", letter);
+	const char *series = gp_node_text(reader, place, &rule);
+	if (series == NULL)
+		return false;
+	*(const char **)field = series;
 	return true;
 }
 

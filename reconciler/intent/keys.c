@@ -97,8 +97,7 @@ static const struct gp_key class_rows[] = {
 	 GIVEN(struct gp_class, has_expect), .detail = &expect_range},
 	{"partitions", gp_take_partitions, MARK(struct gp_class, partitions_mark), INSIDE(size_keys, GP_INSIDE_LIST),
 	 .missing = "write 'partitions: 8', or 'partitions: keep' to leave the GPUs as they are"},
-	{"series", gp_take_text, FIELD(struct gp_class, series), MARK(struct gp_class, series_mark),
-	 .detail = &gp_rule_series},
+	{"series", gp_take_series, FIELD(struct gp_class, series), MARK(struct gp_class, series_mark)},
 	{"disruption", gp_take_word, FIELD(struct gp_class, disruption), .detail = &disruption_words},
 	{"placement", gp_take_word, FIELD(struct gp_class, placement), .detail = &placement_words},
 	{"backing", gp_take_word, FIELD(struct gp_class, backing), MARK(struct gp_class, backing_mark),
@@ -150,6 +149,8 @@ static const struct gp_key policy_rows[] = {
 	{"force_off", gp_take_bool, POLICY(force_off, GP_POLICY_KEY_FORCE_OFF)},
 	{"protect", gp_take_texts, FIELD(struct gp_policy_draft, protect),
 	 MARK(struct gp_policy_draft, given[GP_POLICY_KEY_PROTECT]), .detail = &gp_rule_protect},
+	{"sriov_manage", gp_take_text, POLICY(sriov_manage, GP_POLICY_KEY_SRIOV_MANAGE),
+	 .detail = &gp_rule_sriov_manage},
 };
 _Static_assert(COUNT(policy_rows) == GP_POLICY_KEYS, "a row of enum gp_policy_key for each key of the policy");
 const struct gp_keys gp_keys_policy = KEYS("'policy'", policy_rows, "{disruption: restart}");

@@ -236,7 +236,10 @@ static void check_class_use(struct merge *merge, const struct gp_class_use *use)
 
 static bool same_value(const struct gp_key *row, const struct gp_policy_draft *a, const struct gp_policy_draft *b)
 {
-	return memcmp((const char *)a + row->offset, (const char *)b + row->offset, row->size) == 0;
+	const void *one = (const char *)a + row->offset, *other = (const char *)b + row->offset;
+	if (row->take == gp_take_text)
+		return gp_streq(*(const char *const *)one, *(const char *const *)other);
+	return memcmp(one, other, row->size) == 0;
 }
 
 /* Lists of protected names add up; of the rest each can be said once, or alike. */
@@ -267,6 +270,8 @@ static void add_policy(struct gp_desired *desired, const struct gp_file *file, b
 		memcpy((char *)to + offset, (const char *)from + row->offset, row->size);
 		if (i == GP_POLICY_KEY_AT_ONCE)
 			to->at_once_mark = from->given[i];
+		if (i == GP_POLICY_KEY_SRIOV_MANAGE)
+			to->sriov_manage_mark = from->given[i];
 	}
 	if (to->mark.source == NULL)
 		to->mark = file->policy_mark;

@@ -6,7 +6,7 @@
 #include "intent/file.h"
 #include "intent/intent.h"
 
-enum { LONGEST_CLASS = 32, LONGEST_HOST = 253, ID_MAX = 0xFFFF };
+enum { LONGEST_CLASS = 32, LONGEST_HOST = 253, LONGEST_PARAMS = 4095, LONGEST_PATH = 4095, ID_MAX = 0xFFFF };
 
 #define LOWER    "abcdefghijklmnopqrstuvwxyz"
 #define UPPER    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -64,7 +64,7 @@ const struct gp_text_rule gp_rule_protect = {"the name of a domain, in which '*'
 					     "name domains such as db-1 or db-*; ranges and UUIDs are not read here",
 					     normal_protect};
 
-/* ---- what later back-ends read ---- */
+/* ---- what back-ends read ---- */
 
 static const char *normal_series(struct gp_arena *arena GP_UNUSED, const char *text)
 {
@@ -80,24 +80,41 @@ const struct gp_text_rule gp_rule_scheduler = {"a word such as equal-share", NUL
 const struct gp_text_rule gp_rule_profile = {"the name of a vGPU type such as A16-4Q", NULL, normal_word};
 const struct gp_text_rule gp_rule_mig = {"the name of a MIG profile such as 1g.10gb", NULL, normal_word};
 
-/* "key=value,key=value": it ends up in an attribute of the driver, which reads nothing else. */
+/* "key=value,key=value": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most. */
 static const char *normal_params(struct gp_arena *arena GP_UNUSED, const char *text)
 {
-	for (const char *at = text;;) {
-		size_t key = strspn(at, WORDS "_");
+	static const char allowed[] = WORDS "_.-";
+	for (const char *at = text; strlen(text) <= LONGEST_PARAMS;) {
+		size_t key = strspn(at, allowed);
 		if (key == 0 || at[key] != '=')
 			return NULL;
 		at += key + 1;
-		size_t value = strspn(at, WORDS "_.:/+-");
+		size_t value = strspn(at, allowed);
 		at += value;
 		if (value == 0 || (*at != ',' && *at != '\0'))
 			return NULL;
 		if (*at++ == '\0')
 			return text;
 	}
+	return NULL;
 }
-const struct gp_text_rule gp_rule_vgpu_params = {"settings such as \"frame_rate_limiter=0,disable_vnc=1\"", NULL,
-						 normal_params};
+const struct gp_text_rule gp_rule_vgpu_params = {
+	"settings such as \"frame_rate_limiter=0,disable_vnc=1\"",
+	"write key=value, separated by commas without blanks; letters, digits, '_', '.' and '-'", normal_params};
+
+/* What is run as root is named without a detour. */
+static const char *normal_sriov_manage(struct gp_arena *arena GP_UNUSED, const char *text)
+{
+	const char *name = strrchr(text, '/');
+	bool good = text[0] == '/' && is_printable(text) && strlen(text) <= LONGEST_PATH &&
+		    gp_streq(name + 1, "sriov-manage") && strstr(text, "/../") == NULL;
+	return good ? text : NULL;
+}
+const struct gp_text_rule gp_rule_sriov_manage = {
+	"the full path of NVIDIA's sriov-manage",
+	"write it as the driver installs it, /usr/lib/nvidia/sriov-manage: from '/' on, with that name at its end, "
+	"without '..'",
+	normal_sriov_manage};
 
 /* ---- what GPUs are told by ---- */
 

@@ -67,7 +67,7 @@ bool gp_each_item(struct gp_reader *reader, const struct gp_place *place, const 
 
 /* ---- texts: rules.c ---- */
 extern const struct gp_text_rule gp_rule_class, gp_rule_series, gp_rule_scheduler, gp_rule_vgpu_params, gp_rule_profile,
-	gp_rule_mig, gp_rule_host, gp_rule_protect;
+	gp_rule_mig, gp_rule_host, gp_rule_protect, gp_rule_sriov_manage;
 extern const struct gp_term_rule gp_term_rules[GP_MATCH_KEY_COUNT];
 
 /* ---- amounts and bounds: bound.c ---- */
@@ -92,6 +92,7 @@ gp_take_fn gp_take_match;      /* → struct gp_match */
 gp_take_fn gp_take_match_term; /* struct gp_term_rule → struct gp_match_terms */
 gp_take_fn gp_take_match_not;  /* → struct gp_match_terms */
 gp_take_fn gp_take_partitions; /* → struct gp_class */
+gp_take_fn gp_take_series;     /* → const char * */
 
 struct gp_match_terms {
 	struct gp_match_term *items;

@@ -83,7 +83,7 @@ enum gp_partitions_kind {
 	GP_PARTITIONS_COUNT, /* partitions: 8 (0 = none) */
 	GP_PARTITIONS_KEEP,  /* partitions: keep */
 	GP_PARTITIONS_AUTO,  /* partitions: auto     needs a later version */
-	GP_PARTITIONS_LIST   /* partitions: [{…}, …] needs a later version */
+	GP_PARTITIONS_LIST   /* partitions: [{…}, …] */
 };
 
 /* - {count: 2, vram: 12GiB} */
@@ -116,7 +116,7 @@ struct gp_class {
 	struct gp_mark backing_mark;
 	const char *scheduler; /* reserved; NULL not given */
 	struct gp_mark scheduler_mark;
-	const char *vgpu_params; /* reserved; "key=value,…" */
+	const char *vgpu_params; /* "key=value,…", of each partition; NULL not given: they stay as they are */
 	struct gp_mark vgpu_params_mark;
 };
 
@@ -155,6 +155,8 @@ struct gp_policy {
 	struct gp_mark mark; /* of the policy mapping; no place: all defaults */
 	struct gp_mark protect_mark;
 	struct gp_mark at_once_mark;
+	const char *sriov_manage; /* absolute path of NVIDIA's program; NULL: where its driver installs it */
+	struct gp_mark sriov_manage_mark;
 };
 
 struct gp_desired {

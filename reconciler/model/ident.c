@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <uuid/uuid.h>
+
 #include "base/num.h"
 
 enum { DOMAIN_DIGITS_MIN = 4, DOMAIN_DIGITS_MAX = 8, RID_BITS = 16, MAX_SLOT = 31, MAX_FUNCTION = 7 };
@@ -230,4 +232,23 @@ int gp_alias_parse(const char *alias, uint32_t *request, const char **class_name
 		return -1;
 	*class_name = dash + 1;
 	return 0;
+}
+
+struct gp_uuid gp_uuid_from_name(struct gp_uuid space, const char *name)
+{
+	struct gp_uuid uuid;
+
+	uuid_generate_sha1(uuid.bytes, space.bytes, name, strlen(name));
+	return uuid;
+}
+
+struct gp_uuid gp_mdev_uuid(struct gp_uuid domain, uint32_t request)
+{
+	/* gpupart's own name space, drawn once: changed, every VM would lose its mediated devices. */
+	static const struct gp_uuid space = {
+		{0x6b, 0x0c, 0x7f, 0x0e, 0x52, 0x8a, 0x4d, 0x39, 0xb1, 0x0f, 0x3d, 0x2c, 0x55, 0x9e, 0xe8, 0x14}};
+	char name[GP_UUID_SIZE + 16], text[GP_UUID_SIZE];
+
+	snprintf(name, sizeof(name), "%s/%u", gp_uuid_format(domain, text), request);
+	return gp_uuid_from_name(space, name);
 }

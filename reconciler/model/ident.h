@@ -34,6 +34,10 @@ int gp_uuid_parse(const char *text, struct gp_uuid *out);
 const char *gp_uuid_format(struct gp_uuid uuid, char out[GP_UUID_SIZE]);
 bool gp_uuid_equal(struct gp_uuid a, struct gp_uuid b);
 bool gp_uuid_is_null(struct gp_uuid uuid);
+/* RFC 9562, version 5: the same for the same name in the same name space, everywhere. */
+struct gp_uuid gp_uuid_from_name(struct gp_uuid space, const char *name);
+/* The mediated device of the nth partition that a VM asks for: the same on every host that could run the VM. */
+struct gp_uuid gp_mdev_uuid(struct gp_uuid domain, uint32_t request);
 
 /* A VF is named by its PF and its index (virtfnN): its address and IOMMU group may change, and before it is enabled it
  * has neither. */

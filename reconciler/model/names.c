@@ -55,15 +55,15 @@ DEFINE(gp_match_key, match_key, 0, GP_MATCH_KEY_COUNT, "address", "vendor", "dev
 DEFINE(gp_backing, backing, 0, GP_BACKING_COUNT, "default", "time-sliced", "mig")
 DEFINE(gp_domain_state, domain_state, 0, GP_DOMAIN_STATE_COUNT, "off", "running", "paused", "stopping", "crashed",
        "suspended", "unknown")
-DEFINE(gp_holder_kind, holder_kind, 0, GP_HOLDER_KIND_COUNT, "domain-live", "domain-config", "vfio", "driver")
+DEFINE(gp_holder_kind, holder_kind, 0, GP_HOLDER_KIND_COUNT, "domain-live", "domain-config", "vfio", "driver", "client")
 DEFINE(gp_unfit, unfit, 0, GP_UNFIT_COUNT, "fit", "no-sriov", "needs-backend", "no-driver", "driver", "no-mmio",
        "transition", "unreadable")
 DEFINE(gp_host_kind, host_kind, 0, GP_HOST_KIND_COUNT, "live", "simulated", "captured")
 DEFINE(gp_hostdev_type, hostdev_type, 0, GP_HOSTDEV_TYPE_COUNT, "pci", "mdev")
-DEFINE(gp_step_kind, step_kind, 0, GP_STEP_KIND_COUNT, "write", "bind", "unbind", "helper", "wait", "define-nodedev",
-       "attach", "detach", "replace", "mark", "stop", "start", "observe-again")
+DEFINE(gp_step_kind, step_kind, 0, GP_STEP_KIND_COUNT, "write", "bind", "unbind", "helper", "wait", "attach", "detach",
+       "replace", "mark", "stop", "start", "observe-again")
 DEFINE(gp_step_base, step_base, 0, GP_STEP_BASE_COUNT, "pci", "mdev", "drm", "nvidia-proc", "debugfs", "modprobe.d",
        "domain")
 DEFINE(gp_disruption, disruption, 0, GP_DISRUPTION_COUNT, "none", "partition-lost", "vm-device-gone", "vm-stopped",
        "driver-reload")
-DEFINE(gp_guard, guard, 0, GP_GUARD_COUNT, "none", "unheld", "off")
+DEFINE(gp_guard, guard, 0, GP_GUARD_COUNT, "none", "unheld", "vf-unheld", "no-vfs", "off")

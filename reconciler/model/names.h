@@ -25,14 +25,13 @@ GP_NAME_TABLE(gp_bind, bind)                 /* config start */
 GP_NAME_TABLE(gp_match_key, match_key)       /* address vendor device subsystem model slot numa_node */
 GP_NAME_TABLE(gp_backing, backing)           /* default time-sliced mig */
 GP_NAME_TABLE(gp_domain_state, domain_state) /* off running paused … */
-GP_NAME_TABLE(gp_holder_kind, holder_kind)   /* domain-live domain-config vfio driver */
+GP_NAME_TABLE(gp_holder_kind, holder_kind)   /* domain-live domain-config vfio driver client */
 GP_NAME_TABLE(gp_unfit, unfit)               /* fit no-sriov needs-backend no-driver … */
 GP_NAME_TABLE(gp_host_kind, host_kind)       /* live simulated captured */
 GP_NAME_TABLE(gp_hostdev_type, hostdev_type) /* pci mdev */
-GP_NAME_TABLE(gp_step_kind,
-	      step_kind) /* write bind unbind helper wait define-nodedev attach detach mark stop start observe-again */
+GP_NAME_TABLE(gp_step_kind, step_kind)   /* write bind unbind helper wait attach detach mark stop start observe-again */
 GP_NAME_TABLE(gp_step_base, step_base)   /* pci mdev drm nvidia-proc debugfs modprobe.d domain */
 GP_NAME_TABLE(gp_disruption, disruption) /* none partition-lost vm-device-gone vm-stopped driver-reload */
-GP_NAME_TABLE(gp_guard, guard)           /* none unheld off */
+GP_NAME_TABLE(gp_guard, guard)           /* none unheld vf-unheld no-vfs off */
 
 #endif

@@ -34,6 +34,11 @@ struct gp_offer {
 struct gp_layout_group {
 	uint32_t count;
 	const char *profile; /* vendor's name of it ("A16-4Q"); NULL: it has none */
+	/* With a profile: */
+	uint32_t profile_id; /* the driver's number of it, found by name */
+	const char *series;  /* "Q"; NULL: none can be told */
+	uint32_t most;       /* so many of it the GPU can have */
+	bool alone;          /* a VM that has one can have no other partition beside it */
 	struct gp_offer offers[GP_RESOURCE_COUNT];
 };
 
@@ -50,18 +55,22 @@ enum gp_holder_kind {
 	GP_HOLDER_DOMAIN_CONFIG, /* a domain's persistent definition names it: a stopped VM is a claim */
 	GP_HOLDER_VFIO,          /* a process has its VFIO group open (/proc/PID/fd) */
 	GP_HOLDER_DRIVER, /* bound to a driver that is neither vfio nor the vendor's: a container's render node, … */
+	GP_HOLDER_CLIENT, /* a process has the physical GPU open (/dev/nvidia0): of gp_gpu.clients alone */
 	GP_HOLDER_KIND_COUNT
 };
 
 struct gp_holder {
 	enum gp_holder_kind kind;
 	const char *name; /* domain, process (comm) or driver */
-	uint64_t pid;     /* GP_HOLDER_VFIO */
+	uint64_t pid;     /* GP_HOLDER_VFIO, GP_HOLDER_CLIENT */
 	size_t domain;    /* index into domains, for the two domain kinds */
 	size_t hostdev;   /* index into that domain's config or live hostdevs */
 };
 
-/* A VF that exists. */
+/*
+ * A VF that exists. Where VFs get their profile one by one (gp_vendor.by_profile), one without is *blank*: it is there,
+ * but no partition that a VM could use.
+ */
 struct gp_partition {
 	uint32_t index; /* N of virtfnN */
 	struct gp_pci_addr addr;
@@ -69,6 +78,12 @@ struct gp_partition {
 	bool iommu_group_known;
 	uint32_t iommu_group; /* changes between boots: for reading /proc and the screen only, never stored */
 	const char *profile;  /* vendor's name of what it is now; NULL: nothing special */
+	uint32_t profile_id;  /* the driver's number of it; 0: none. With no profile: nobody knows its name */
+	bool blank;           /* has no profile, and needs one */
+	bool has_mdev;
+	struct gp_uuid mdev;      /* the mediated device that was made on it */
+	const char *params;       /* vgpu_params as they read, "" none; NULL: not looked at */
+	const char *unusable_why; /* NULL: nothing speaks against giving it to a VM; else one sentence */
 	struct gp_offer offers[GP_RESOURCE_COUNT]; /* what it has now */
 	struct gp_holder *holders;
 	size_t holder_count;
@@ -110,6 +125,7 @@ struct gp_gpu {
 	bool sriov; /* has sriov_totalvfs */
 	uint32_t total_vfs;
 	uint32_t num_vfs;      /* virtfn* links: reading sriov_numvfs takes the writer's lock */
+	uint32_t count;        /* partitions that it is cut into now: VFs that are not blank. Set by the vendor */
 	bool capability_known; /* config space beyond 64 bytes was readable (root) */
 	bool vf_enable;
 	uint32_t cap_num_vfs;
@@ -119,7 +135,21 @@ struct gp_gpu {
 	uint64_t vram_bytes; /* of the physical GPU; 0 unknown */
 	const char *vram_source;
 
-	struct gp_layout *layouts; /* candidate partitionings, ascending count; from vendor->layouts */
+	/* What the vendor's driver tells; NULL: it does not, or has no such thing */
+	const char *driver_version;
+	const char *framework;     /* how VMs are given its VFs: "mdev", "vendor VFIO" */
+	bool framework_expected;   /* that can only be seen once VFs exist, and is what the kernel makes likely */
+	const char *series;        /* that it offers, "A B C Q" */
+	const char *scheduler;     /* "best effort", "equal share", "fixed share" */
+	uint32_t libvirt_min;      /* VMs can be given its VFs from this libvirt on (as gp_hypervisor.version) */
+	const char *libvirt_why;   /* what older ones do, one sentence */
+	const char *not_creatable; /* no VF has a profile, yet the driver offers fewer profiles than it knows: what it
+				    * offers now, "A16-4Q A16-4C" or "none"; NULL: all, or not looked at */
+	struct gp_holder *clients; /* processes that have the physical GPU open, and so keep its VFs from being made */
+	size_t client_count;
+
+	struct gp_layout *layouts; /* candidate partitionings, ascending count, of one count by series; from
+				    * vendor->layouts */
 	size_t layout_count;
 	struct gp_partition *partitions; /* ascending index */
 	size_t partition_count;
@@ -144,9 +174,10 @@ struct gp_hostdev {
 	struct gp_pci_addr source; /* PCI */
 	struct gp_uuid mdev;       /* mdev */
 	bool managed;
-	const char *alias; /* NULL: none of the user's or ours */
-	bool ours;         /* gp_alias_is_ours(alias) */
-	bool elsewhere;    /* held through <interface type='hostdev'> or an NVMe <disk>: never ours, never adopted */
+	bool display, ramfb; /* mdev: attributes that are kept when the source is replaced */
+	const char *alias;   /* NULL: none of the user's or ours */
+	bool ours;           /* gp_alias_is_ours(alias) */
+	bool elsewhere;      /* held through <interface type='hostdev'> or an NVMe <disk>: never ours, never adopted */
 	/* Guest side, verbatim XML of <address>, <rom>, <driver>, <boot>…: kept when the source is replaced, or Windows
 	 * sees a new GPU. "" when there is none. Never holds secrets. */
 	const char *guest_xml;
@@ -186,6 +217,12 @@ struct gp_source_state {
 	const char *why; /* when not: "libvirt does not answer: …" */
 };
 
+/* Who runs the VMs. Versions as libvirt counts them: 9.3.2 is 9003002; 0: unknown. */
+struct gp_hypervisor {
+	uint32_t version;  /* of libvirt */
+	uint32_t emulator; /* of QEMU */
+};
+
 enum gp_host_kind { GP_HOST_LIVE, GP_HOST_SIMULATED, GP_HOST_CAPTURED, GP_HOST_KIND_COUNT };
 
 struct gp_observed {
@@ -197,6 +234,7 @@ struct gp_observed {
 	size_t gpu_count;
 	struct gp_domain *domains; /* ascending name */
 	size_t domain_count;
+	struct gp_hypervisor hypervisor;
 	struct gp_source_state domains_state; /* libvirt (both definitions) */
 	struct gp_source_state vfio_state;    /* /proc */
 };

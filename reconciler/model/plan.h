@@ -25,14 +25,13 @@ enum gp_step_kind {
 	GP_STEP_WRITE, /* write an attribute and read it back */
 	GP_STEP_BIND,  /* bind a device to a driver */
 	GP_STEP_UNBIND,
-	GP_STEP_HELPER,         /* run an allow-listed vendor program */
-	GP_STEP_WAIT,           /* wait until an attribute (or count of VFs) is as named */
-	GP_STEP_DEFINE_NODEDEV, /* reserved for mdev */
-	GP_STEP_ATTACH,         /* add a hostdev to the persistent definition */
-	GP_STEP_DETACH,         /* remove one */
-	GP_STEP_REPLACE,        /* one in the place of another: the guest sees the same slot */
-	GP_STEP_MARK,           /* set or clear our metadata mark on a domain */
-	GP_STEP_STOP,           /* ask a VM to shut down, wait, force only if allowed */
+	GP_STEP_HELPER,  /* run an allow-listed vendor program */
+	GP_STEP_WAIT,    /* wait until an attribute, the number of VFs or their driver is as named */
+	GP_STEP_ATTACH,  /* add a hostdev to the persistent definition */
+	GP_STEP_DETACH,  /* remove one */
+	GP_STEP_REPLACE, /* one in the place of another: the guest sees the same slot */
+	GP_STEP_MARK,    /* set or clear our metadata mark on a domain */
+	GP_STEP_STOP,    /* ask a VM to shut down, wait, force only if allowed */
 	GP_STEP_START,
 	GP_STEP_OBSERVE_AGAIN,
 	GP_STEP_KIND_COUNT
@@ -63,10 +62,15 @@ enum gp_disruption {
 /* Evaluated in the writing helper right before the write, under the PF's exclusive lock. */
 enum gp_guard {
 	GP_GUARD_NONE,
-	GP_GUARD_UNHELD, /* no VF of the PF is held by anybody, and all four places of truth can be read */
-	GP_GUARD_OFF,    /* the domain is off (before its definition is changed for good) */
+	GP_GUARD_UNHELD,    /* no VF of the PF is held by anybody, and all four places of truth can be read */
+	GP_GUARD_VF_UNHELD, /* the same of the one VF (or mediated device) that the step is about. What was just let go
+			     * of may take a while to settle: tried again for GP_SETTLE_MS */
+	GP_GUARD_NO_VFS,    /* the PF has no VF, and nobody has the physical GPU open */
+	GP_GUARD_OFF,       /* the domain is off (before its definition is changed for good) */
 	GP_GUARD_COUNT
 };
+
+enum { GP_SETTLE_MS = 10 * 1000 };
 
 struct gp_reason {
 	const char *code; /* stable word: "partition-count", "vm-binding", "release", "restore-power" … */
@@ -83,9 +87,12 @@ struct gp_step {
 	uint32_t id; /* 1… in printed order over the whole plan */
 	enum gp_step_kind kind;
 	enum gp_step_base base;
-	const char *device;    /* PCI address, symbolic VF, or domain name */
-	const char *attribute; /* "sriov_numvfs"; HELPER: the program's name; WAIT: what is waited for ("virtfn") */
-	const char *before;    /* NULL: not known or does not matter */
+	const char *device; /* PCI address, symbolic VF, or domain name */
+	/* "sriov_numvfs"; HELPER: the program's name; WAIT: what is waited for: "virtfn" (number of VFs), "vf-driver"
+	 * (the driver that all of them are bound to), or an attribute */
+	const char *attribute;
+	const char *program; /* HELPER: absolute path */
+	const char *before;  /* NULL: not known or does not matter */
 	const char *after;
 	struct gp_pci_addr pf; /* WRITE, WAIT, guards: whose lock and VFs */
 	struct gp_uuid domain; /* domain steps */

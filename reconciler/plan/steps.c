@@ -78,7 +78,13 @@ static bool goes_ahead(const struct gp_gpu_row *gpu)
 
 static void ask_backend(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
-	struct gp_delta delta = {gpu->gpu, gpu->class_of, gpu->from, gpu->to, gpu->reason, gpu->case_number};
+	struct gp_delta delta = {.gpu = gpu->gpu,
+				 .class_of = gpu->class_of,
+				 .policy = &sheet->desired->policy,
+				 .from = gpu->from,
+				 .to = gpu->to,
+				 .reason = gpu->reason,
+				 .case_number = gpu->case_number};
 	struct gp_step_sink sink = {sheet->arena, &delta, push_vendor_step, gpu, NULL};
 
 	gpu->gpu->backend->steps(&delta, &sink);

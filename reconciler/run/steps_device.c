@@ -118,9 +118,9 @@ static int check_unheld(struct gp_step_run *run, struct gp_error *err)
 		return 0;
 	if (vmm == NULL)
 		return fail_unknown_holders(run->step, err, &run->bench->vmm_error);
-	struct gp_pci_addr *vfs = gp_arena_array_of(arena, struct gp_pci_addr, gpu.partition_count);
+	struct gp_hostdev *vfs = gp_arena_array_of(arena, struct gp_hostdev, gpu.partition_count);
 	for (size_t i = 0; i < gpu.partition_count; i++)
-		vfs[i] = gpu.partitions[i].addr;
+		vfs[i] = (struct gp_hostdev){.type = GP_HOSTDEV_PCI, .source = gpu.partitions[i].addr};
 	if (vmm->ops->live_holders(vmm, vfs, gpu.partition_count, &names, &why) != 0)
 		return fail_unknown_holders(run->step, err, &why);
 	if (names.length == 0)

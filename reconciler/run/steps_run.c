@@ -48,7 +48,6 @@ static const struct kind_of_step kinds[GP_STEP_KIND_COUNT] = {
 	[GP_STEP_UNBIND] = {gp_run_change, still_changing},
 	[GP_STEP_HELPER] = {gp_run_change, still_changing},
 	[GP_STEP_WAIT] = {gp_run_wait, still_waiting},
-	[GP_STEP_DEFINE_NODEDEV] = {run_unsupported, still_editing},
 	[GP_STEP_ATTACH] = {gp_run_attach, still_editing},
 	[GP_STEP_DETACH] = {gp_run_detach, still_editing},
 	[GP_STEP_REPLACE] = {gp_run_replace, still_editing},

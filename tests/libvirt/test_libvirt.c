@@ -495,7 +495,7 @@ START_TEST(a_domain_is_started_asked_to_stop_and_forced_off)
 	ck_assert_uint_gt(domain.running_ms, 0);
 	ck_assert_uint_lt(domain.running_ms, UINT64_C(600000));
 	GP_CLEANUP(gp_str_clear) struct gp_str holders = {0};
-	ck_ok(vmm->ops->live_holders(vmm, &ours.source, 1, &holders, &err));
+	ck_ok(vmm->ops->live_holders(vmm, &ours, 1, &holders, &err));
 	ck_assert_str_eq(gp_str_text(&holders), "");
 
 	/* There is no guest that could obey. */
@@ -687,7 +687,7 @@ START_TEST(a_daemon_that_is_gone_is_said_to_be_and_harms_nobody)
 	ck_fails(vmm->ops->state(vmm, tiny, &state, &err), GP_E_UNAVAILABLE);
 	ck_fails(vmm->ops->start(vmm, tiny, &err), GP_E_UNAVAILABLE);
 	/* Unknown: the caller takes it for held. */
-	ck_fails(vmm->ops->live_holders(vmm, &ours.source, 1, &holders, &err), GP_E_UNAVAILABLE);
+	ck_fails(vmm->ops->live_holders(vmm, &ours, 1, &holders, &err), GP_E_UNAVAILABLE);
 	the_daemon_is_not_there();
 	daemon_is("start");
 	ck_attach(tiny, &ours, true);
@@ -836,7 +836,7 @@ END_TEST
 START_TEST(a_device_that_is_plugged_has_a_holder)
 {
 	struct gp_hostdev ours = hostdev_at("0000:41:00.1", "ua-gpupart-0-vdi");
-	struct gp_pci_addr asked[] = {hostdev_at("0000:41:00.7", NULL).source, ours.source};
+	struct gp_hostdev asked[] = {hostdev_at("0000:41:00.7", NULL), ours};
 	GP_CLEANUP(gp_str_clear) struct gp_str holders = {0};
 
 	ck_attach(test_domain, &ours, true);

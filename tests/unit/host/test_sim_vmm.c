@@ -299,13 +299,13 @@ START_TEST(a_start_binds_and_holds_and_a_stop_gives_back)
 	ck_assert_int_eq(vmm->ops->start(vmm, id("a"), &err), 0); /* it runs already */
 
 	struct gp_str names = {0};
-	struct gp_pci_addr addrs[2];
-	gp_pci_addr_parse(VF1, &addrs[0]);
-	gp_pci_addr_parse(VF0, &addrs[1]);
-	ck_assert_int_eq(vmm->ops->live_holders(vmm, addrs, 2, &names, &err), 0);
+	struct gp_hostdev devices[2] = {{.type = GP_HOSTDEV_PCI}, {.type = GP_HOSTDEV_PCI}};
+	gp_pci_addr_parse(VF1, &devices[0].source);
+	gp_pci_addr_parse(VF0, &devices[1].source);
+	ck_assert_int_eq(vmm->ops->live_holders(vmm, devices, 2, &names, &err), 0);
 	ck_assert_str_eq(gp_str_text(&names), "a");
 	gp_str_clear(&names);
-	ck_assert_int_eq(vmm->ops->live_holders(vmm, addrs, 1, &names, &err), 0);
+	ck_assert_int_eq(vmm->ops->live_holders(vmm, devices, 1, &names, &err), 0);
 	ck_assert_str_eq(gp_str_text(&names), "");
 
 	ck_assert_int_eq(vmm->ops->shutdown(vmm, id("a"), &err), 0);

@@ -352,10 +352,10 @@ static int fake_state(struct gp_vmm *vmm, struct gp_uuid uuid, enum gp_domain_st
 	return 0;
 }
 
-static int fake_live_holders(struct gp_vmm *vmm, const struct gp_pci_addr *addrs, size_t count, struct gp_str *names,
+static int fake_live_holders(struct gp_vmm *vmm, const struct gp_hostdev *devices, size_t count, struct gp_str *names,
 			     struct gp_error *err)
 {
-	(void)addrs, (void)count;
+	(void)devices, (void)count;
 	struct gp_host *host = (struct gp_host *)vmm;
 	if (host->holders_unknown)
 		return gp_fail(err, GP_E_UNAVAILABLE, "libvirt went away");
