@@ -102,6 +102,7 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 	bool barred = slot->outsider != NULL; /* unless its own definition has it */
 	bool claimed = false;                 /* by another VM's definition: unless it runs with it */
 	bool mine = false, relabel = true, live = false;
+	bool made_for_it = ask->mdev_at == slot; /* under its name, though no definition says so */
 	int64_t busy = 0;
 
 	if (!opinion->fits)
@@ -124,7 +125,7 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 		return false;
 	*out = (struct gp_cost){{
 		[GP_COST_DISTURBS] = ask->vm->up ? !live : gp_vm_is_owed_a_start(ask->vm) && !mine,
-		[GP_COST_MOVES] = !mine,
+		[GP_COST_MOVES] = !mine && !made_for_it,
 		[GP_COST_RELABELS] = mine && relabel,
 		[GP_COST_CLASS] = opinion->rank,
 		[GP_COST_DISTANCE] = opinion->distance,
@@ -141,12 +142,12 @@ static size_t kept_by(const void *context_pointer, size_t asker)
 {
 	const struct context *context = context_pointer;
 	const struct gp_ask *ask = context->sheet->asks[asker];
-	size_t best = GP_PLACE_NONE;
+	size_t best = GP_PLACE_NONE, known = ask->vm->claim_count + (ask->mdev_at != NULL);
 	struct gp_cost least = {{0}};
 	bool tie = false;
 
-	for (size_t c = 0; c < ask->vm->claim_count; c++) {
-		const struct gp_slot *slot = ask->vm->claims[c]->slot;
+	for (size_t c = 0; c < known; c++) {
+		const struct gp_slot *slot = c < ask->vm->claim_count ? ask->vm->claims[c]->slot : ask->mdev_at;
 		struct gp_cost cost;
 
 		if (!slot->offered || slot->number == best || !cost_of(context, asker, slot->number, &cost))
@@ -199,7 +200,7 @@ static size_t *kinds_of(const struct gp_sheet *sheet)
 		const struct gp_ask *ask = sheet->asks[a];
 
 		kinds[a] = a;
-		if (ask->vm->claim_count)
+		if (ask->vm->claim_count || ask->mdev_at)
 			continue;
 		for (size_t i = 0; i < count && kinds[a] == a; i++) {
 			const struct gp_ask *first = sheet->asks[firsts[i]];
@@ -224,7 +225,13 @@ static uint64_t *preferences_of(const struct gp_sheet *sheet)
 
 /* ---- the order in which free slots are liked ---- */
 
-enum { GPU_SHIFT = 20, UNUSED_SHIFT = 40 };
+enum { GPU_SHIFT = 20, UNUSED_SHIFT = 40, LEFT_OVER_SHIFT = 50 };
+
+/* A mediated device that was made for a VM which has it no more: it would have to be made anew. */
+static bool is_left_over(const struct gp_slot *slot)
+{
+	return slot->gpu->mdevs && gp_slot_is_there(slot) && !slot->claims;
+}
 
 static bool is_used(const struct gp_slot *slot)
 {
@@ -252,6 +259,7 @@ static void prefer(const struct gp_sheet *sheet, struct gp_gpu_row *row)
 		else
 			/* GPUs that are used already first, then in address order, each from its first partition on. */
 			slot->preference = (uint64_t)(used == 0) << UNUSED_SHIFT | gpu << GPU_SHIFT | i;
+		slot->preference |= (uint64_t)is_left_over(slot) << LEFT_OVER_SHIFT;
 	}
 }
 
@@ -342,7 +350,7 @@ static void add_counts_that_work(struct gp_sheet *sheet, const struct gp_request
 				 struct gp_str *out)
 {
 	enum { SHOWN = 4 };
-	uint32_t shown[SHOWN];
+	uint32_t shown[SHOWN], last = 0;
 	size_t count = 0;
 
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
@@ -359,8 +367,11 @@ static void add_counts_that_work(struct gp_sheet *sheet, const struct gp_request
 			if (layout->group_count == 0 || layout->count == 0 || layout->count * alike < needed ||
 			    !bounds_fit(want, layout->groups[0].offers, NULL))
 				continue;
+			if (count && layout->count == last)
+				continue; /* of another series */
 			if (count < SHOWN)
 				shown[count] = layout->count;
+			last = layout->count;
 			count++;
 		}
 		if (count == 0)
@@ -512,6 +523,45 @@ static void fault_shortages(struct gp_sheet *sheet, const struct gp_placement_re
 	}
 }
 
+/* Its definition names what the ask is to have: a partition by where it is, a mediated device by its name. */
+static bool definition_has(const struct gp_ask *ask)
+{
+	const struct gp_domain *domain = ask->vm->domain;
+
+	for (const struct gp_claim *claim = ask->slot->claims; claim; claim = claim->next) {
+		if (claim->vm == ask->vm && !claim->noted && gp_claim_is_own(claim) &&
+		    alias_says(claim->hostdev, ask, ask->slot))
+			return true;
+	}
+	for (size_t i = 0; ask->slot->gpu->mdevs && i < domain->config_count; i++) {
+		if (domain->config[i].type == GP_HOSTDEV_MDEV && gp_uuid_equal(domain->config[i].mdev, ask->mdev) &&
+		    alias_says(&domain->config[i], ask, ask->slot))
+			return true;
+	}
+	return false;
+}
+
+/* case 107: a vGPU type that suffers no other beside it in a VM */
+static void check_company(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	for (size_t a = 0; a < vm->ask_count && vm->ask_count > 1; a++) {
+		const struct gp_slot *slot = vm->asks[a].slot;
+		struct gp_diag *diag;
+
+		if (!slot || !slot->group || !slot->group->alone)
+			continue;
+		diag = gp_sheet_fault(sheet, GP_E_INPUT, "one-per-vm", vm->asks[a].want->mark,
+				      "%s asks for %zu partitions, and a VM that has a %s can have no other",
+				      vm->domain->name, vm->ask_count, slot->profile);
+		gp_error_subject(&diag->error, "domain %s", vm->domain->name);
+		gp_error_remedy(&diag->error,
+				"ask for one, larger partition; or for types of which a VM may have several "
+				"('gpupart gpus --json' tells: several_per_vm)");
+		vm->faulty = true;
+		return;
+	}
+}
+
 void gp_assign(struct gp_sheet *sheet)
 {
 	struct opinion memory = {0};
@@ -532,11 +582,11 @@ void gp_assign(struct gp_sheet *sheet)
 		}
 		ask->slot = sheet->offered[result.slot_of[a]];
 		ask->slot->taken_by = ask;
-		for (const struct gp_claim *claim = ask->slot->claims; claim; claim = claim->next)
-			ask->kept = ask->kept || (claim->vm == ask->vm && !claim->noted && gp_claim_is_own(claim) &&
-						  alias_says(claim->hostdev, ask, ask->slot));
+		ask->kept = definition_has(ask);
 	}
 	fault_shortages(sheet, &result);
+	for (size_t v = 0; v < sheet->vm_count; v++)
+		check_company(sheet, &sheet->vms[v]);
 }
 
 /* ---- for the reader: what `vms` shows ---- */

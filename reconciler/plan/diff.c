@@ -8,14 +8,26 @@ struct used {
 	bool *config, *places;
 };
 
-static const struct gp_hostdev *hostdev_on(const struct gp_vm_row *vm, const struct gp_slot *slot, size_t *index)
+/* What its definition has of the partition: by where that is; a mediated device also by its name, wherever it is or is
+ * to be made. */
+static const struct gp_hostdev *hostdev_on(const struct gp_ask *ask, size_t *index)
 {
+	const struct gp_vm_row *vm = ask->vm;
+
 	for (size_t i = 0; i < vm->claim_count; i++) {
 		const struct gp_claim *claim = vm->claims[i];
 
-		if (claim->slot == slot && !claim->noted && gp_claim_is_own(claim)) {
+		if (claim->slot == ask->slot && !claim->noted && gp_claim_is_own(claim)) {
 			*index = (size_t)(claim->hostdev - vm->domain->config);
 			return claim->hostdev;
+		}
+	}
+	for (size_t i = 0; ask->slot->gpu->mdevs && i < vm->domain->config_count; i++) {
+		const struct gp_hostdev *hostdev = &vm->domain->config[i];
+
+		if (hostdev->ours && hostdev->type == GP_HOSTDEV_MDEV && gp_uuid_equal(hostdev->mdev, ask->mdev)) {
+			*index = i;
+			return hostdev;
 		}
 	}
 	return NULL;
@@ -29,7 +41,7 @@ static bool has_right_form(const struct gp_hostdev *have, const struct gp_slot *
 	if (!slot->gpu->gpu->backend || !slot->gpu->gpu->backend->device)
 		return true;
 	slot->gpu->gpu->backend->device(slot->gpu->gpu, slot->index, &form);
-	return form.type == have->type && form.managed == have->managed;
+	return form.type == have->type && (form.type == GP_HOSTDEV_MDEV || form.managed == have->managed);
 }
 
 static bool has_number(const struct gp_hostdev *hostdev, uint32_t request)
@@ -103,7 +115,7 @@ static const char *why_it_stays(struct gp_sheet *sheet, const struct gp_ask *ask
 	uint32_t request;
 	const char *class_name;
 
-	if (!has_right_form(have, ask->slot))
+	if (!has_right_form(have, ask->slot) && have->type == GP_HOSTDEV_PCI)
 		return gp_sheet_printf(sheet, "has it already, but with managed='%s'", have->managed ? "yes" : "no");
 	if (gp_alias_parse(have->alias, &request, &class_name) == 0 && !gp_streq(class_name, class_name_of(ask)))
 		return gp_sheet_printf(sheet, "has it already; its mark still says class %s", class_name);
@@ -133,16 +145,16 @@ static bool names_no_partition(struct gp_sheet *sheet, const struct gp_hostdev *
 {
 	const struct gp_slot *slot = gp_sheet_slot(sheet, hostdev);
 
-	return !slot || (!slot->now && !slot->offered);
+	return !slot || (!gp_slot_is_there(slot) && !slot->offered);
 }
 
 static const char *why_it_moves(struct gp_sheet *sheet, const struct gp_vm_row *vm, const struct gp_hostdev *remove)
 {
 	const struct gp_slot *slot = gp_sheet_slot(sheet, remove);
 
-	if (slot && slot->index >= slot->gpu->to)
-		return gp_sheet_printf(sheet, "what it has goes with the change to %u partition%s", slot->gpu->to,
-				       slot->gpu->to == 1 ? "" : "s");
+	if (slot && !slot->offered && slot->gpu->changes)
+		return gp_sheet_printf(sheet, "what it has goes with the change to %s",
+				       gp_cut_wanted(sheet, slot->gpu));
 	if (slot && slot->taken_by && slot->taken_by->vm != vm)
 		return gp_sheet_printf(sheet, "what it has is for %s", slot->taken_by->vm->domain->name);
 	return "what it has will not do";
@@ -296,7 +308,7 @@ static void compare_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	for (size_t a = 0; a < vm->ask_count; a++) {
 		struct gp_ask *ask = &vm->asks[a];
 		size_t index = 0;
-		const struct gp_hostdev *have = ask->slot ? hostdev_on(vm, ask->slot, &index) : NULL;
+		const struct gp_hostdev *have = ask->slot ? hostdev_on(ask, &index) : NULL;
 
 		if (!have)
 			continue;

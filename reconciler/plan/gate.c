@@ -12,10 +12,15 @@ static struct gp_diag *refuse_change(struct gp_sheet *sheet, struct gp_gpu_row *
 				     const char *code, const char *why)
 {
 	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark,
-					      "GPU %s: going from %u to %u partitions takes all %u away, and %s",
-					      gp_gpu_name(sheet, gpu), gpu->from, gpu->to, gpu->from, why);
+					      "GPU %s: going from %s takes %s%u away, and %s", gp_gpu_name(sheet, gpu),
+					      gp_cut_change(sheet, gpu, " to "),
+					      gpu->lost_count == gpu->from ? "all " : "", gpu->lost_count, why);
 
-	gp_error_subject(&diag->error, "%s sriov_numvfs", gp_gpu_name(sheet, gpu));
+	gp_error_subject(&diag->error, "%s %s", gp_gpu_name(sheet, gpu),
+			 gpu->by_profile ? "vGPU types" : "sriov_numvfs");
+	if (gpu->by_profile && gpu->to > 0 && gpu->lost_count == gpu->from)
+		gp_diag_other(diag, gpu->class_of->partitions_mark,
+			      "all vGPUs of a GPU have one size, so every VM of it has to be off for another one");
 	gpu->case_number = case_number;
 	return diag;
 }
@@ -85,7 +90,7 @@ static const char *name_of_held(struct gp_sheet *sheet, const struct gp_gpu_row 
 	size_t more = 0;
 
 	for (size_t s = first->index + 1; s < gpu->slot_count; s++)
-		more += is_same_outsider(gpu->slots[s].outsider, first->outsider);
+		more += gpu->slots[s].lost && is_same_outsider(gpu->slots[s].outsider, first->outsider);
 	return more ? gp_sheet_printf(sheet, "%s and %zu more", gp_slot_name(sheet, first), more)
 		    : gp_slot_name(sheet, first);
 }
@@ -93,7 +98,7 @@ static const char *name_of_held(struct gp_sheet *sheet, const struct gp_gpu_row 
 static bool was_told_of(const struct gp_gpu_row *gpu, const struct gp_slot *slot)
 {
 	for (size_t s = 0; s < slot->index; s++) {
-		if (is_same_outsider(gpu->slots[s].outsider, slot->outsider))
+		if (gpu->slots[s].lost && is_same_outsider(gpu->slots[s].outsider, slot->outsider))
 			return true;
 	}
 	return false;
@@ -157,7 +162,7 @@ static void check_holders(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 		struct gp_slot *slot = &gpu->slots[s];
 		const struct gp_vm_row *told = NULL;
 
-		if (!slot->now)
+		if (!slot->lost)
 			continue;
 		if (slot->outsider && !was_told_of(gpu, slot))
 			refuse_outsider(sheet, gpu, slot);
@@ -183,7 +188,8 @@ static unsigned case_of_reset(const struct gp_gpu_row *gpu)
 	unsigned case_number = 5;
 
 	for (size_t s = 0; s < gpu->slot_count; s++) {
-		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim && claim->slot->lost;
+		     claim = claim->next) {
 			if (claim->live)
 				return 10;
 			if (gpu->slots[s].taken_by && gpu->slots[s].taken_by->vm == claim->vm)
@@ -197,27 +203,34 @@ static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	if (!gpu->changes)
 		return;
-	gpu->reason = (struct gp_reason){"partition-count",
-					 gp_sheet_printf(sheet, "class %s asks for %u partition%s", gpu->class_of->name,
-							 gpu->to, gpu->to == 1 ? "" : "s"),
-					 gpu->class_of->partitions_mark};
-	if (gpu->from == 0) {
-		if (!sheet->observed->domains_state.known || !sheet->observed->vfio_state.known)
+	gpu->reason = (struct gp_reason){
+		"partition-count",
+		gp_sheet_printf(sheet, "class %s asks for %s", gpu->class_of->name, gp_cut_wanted(sheet, gpu)),
+		gpu->class_of->partitions_mark};
+	if (gpu->lost_count == 0) {
+		if (gpu->from == 0 && !gpu->by_profile &&
+		    (!sheet->observed->domains_state.known || !sheet->observed->vfio_state.known))
 			gpu->case_number = 18; /* case 18: nothing can be held where nothing is */
 		return;
 	}
-	if (gpu->case_number == 5)
+	if (gpu->case_number == 5 || gpu->case_number == 102)
 		gpu->case_number = case_of_reset(gpu);
 	check_truth(sheet, gpu);
 	check_holders(sheet, gpu);
 	if (gpu->waits)
-		gp_wait_for_gpu(sheet, gpu,
-				gp_sheet_printf(sheet, "GPU %s: %u → %u partitions", gp_gpu_name(sheet, gpu), gpu->from,
-						gpu->to),
-				gpu->reason, gpu->case_number);
+		gp_wait_for_gpu(
+			sheet, gpu,
+			gp_sheet_printf(sheet, "GPU %s: %s", gp_gpu_name(sheet, gpu), gp_cut_change(sheet, gpu, " → ")),
+			gpu->reason, gpu->case_number);
 }
 
 /* ---- VMs: whose definition may not be changed ---- */
+
+/* 9003002 is "9.3.2". */
+static const char *version_text(struct gp_sheet *sheet, uint32_t version)
+{
+	return gp_sheet_printf(sheet, "%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
+}
 
 static void refuse_edit(struct gp_sheet *sheet, struct gp_vm_row *vm, unsigned case_number, const char *code,
 			const char *why, const char *remedy)
@@ -250,9 +263,33 @@ static bool edits_are_refused(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	return false;
 }
 
+/* case 108: libvirt would take the definition, and then not start the VM */
+static bool libvirt_is_too_old(struct gp_sheet *sheet, struct gp_vm_row *vm)
+{
+	uint32_t version = sheet->observed->hypervisor.version;
+
+	for (size_t e = 0; version && e < vm->edit_count; e++) {
+		const struct gp_ask *ask = vm->edits[e].ask;
+		const struct gp_gpu *gpu = ask ? ask->slot->gpu->gpu : NULL;
+		struct gp_diag *diag;
+
+		if (!gpu || version >= gpu->libvirt_min)
+			continue;
+		diag = gp_sheet_fault(sheet, GP_E_UNSUPPORTED, "libvirt-too-old", ask->want->mark,
+				      "libvirt %s cannot start %s with %s: %s", version_text(sheet, version),
+				      vm->domain->name, gp_slot_name(sheet, ask->slot), gpu->libvirt_why);
+		gp_error_subject(&diag->error, "domain %s", vm->domain->name);
+		gp_error_remedy(&diag->error, "libvirt %s or newer (Debian 13 has 11.3)",
+				version_text(sheet, gpu->libvirt_min));
+		vm->power_case = 108;
+		return true;
+	}
+	return false;
+}
+
 static void judge_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
-	if (vm->faulty || edits_are_refused(sheet, vm))
+	if (vm->faulty || edits_are_refused(sheet, vm) || libvirt_is_too_old(sheet, vm))
 		return;
 	gp_judge_stop(sheet, vm);
 	if (vm->edits_wait)

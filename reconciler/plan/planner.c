@@ -152,8 +152,8 @@ static void summarise(struct gp_sheet *sheet)
 
 		if (!row->changes || row->waits || row->faulty)
 			continue;
-		plan->summary.partitions_lost += row->from;
-		plan->summary.partitions_created += row->to;
+		plan->summary.partitions_lost += row->lost_count;
+		plan->summary.partitions_created += row->made_count;
 	}
 }
 
@@ -185,8 +185,10 @@ static void think(struct gp_sheet *sheet)
 {
 	gp_select(sheet);
 	gp_roster(sheet);
+	gp_arrange(sheet);
 	gp_assign(sheet);
 	gp_diff(sheet);
+	gp_settle(sheet);
 	gp_gate(sheet);
 	if (sheet->plan->diags.error_count == 0)
 		gp_steps(sheet);

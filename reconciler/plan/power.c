@@ -104,7 +104,7 @@ static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obs
 static bool is_plugged_into(const struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (vm->claims[c]->live && vm->claims[c]->slot->gpu == gpu)
+		if (vm->claims[c]->live && vm->claims[c]->slot->gpu == gpu && vm->claims[c]->slot->lost)
 			return true;
 	}
 	return false;
@@ -228,8 +228,8 @@ static void judge_binding_of_running(struct gp_sheet *sheet, struct gp_vm_row *v
 /* case 10: restarted for the GPU. case 11: refused */
 static void judge_reset_under(struct gp_sheet *sheet, struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
 {
-	const char *purpose = gp_sheet_printf(sheet, "for GPU %s to go from %u to %u partitions",
-					      gp_gpu_name(sheet, gpu), gpu->from, gpu->to);
+	const char *purpose = gp_sheet_printf(sheet, "for GPU %s to go from %s", gp_gpu_name(sheet, gpu),
+					      gp_cut_change(sheet, gpu, " to "));
 
 	if (gp_vm_policy(sheet, vm, gpu->class_of) == GP_POLICY_REFUSE) {
 		struct obstacle obstacle = {.case_number = 11,
@@ -255,7 +255,7 @@ static bool will_have_its_partitions(const struct gp_vm_row *vm)
 	for (size_t a = 0; a < vm->ask_count; a++) {
 		const struct gp_slot *slot = vm->asks[a].slot;
 
-		if (!slot || (!slot->now && (!slot->gpu->changes || slot->gpu->waits)))
+		if (!slot || (!gp_slot_is_there(slot) && (!slot->gpu->changes || slot->gpu->waits)))
 			return false;
 	}
 	return true;
@@ -265,7 +265,7 @@ static bool will_have_its_partitions(const struct gp_vm_row *vm)
 static bool has_its_partitions(const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (!vm->claims[c]->live && !vm->claims[c]->noted && !vm->claims[c]->slot->now &&
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && !gp_slot_is_there(vm->claims[c]->slot) &&
 		    vm->claims[c]->slot->gpu->waits)
 			return false;
 	}

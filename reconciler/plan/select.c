@@ -97,7 +97,7 @@ static bool asks_nothing(const struct gp_gpu_row *row)
 	bool none = row->class_of->partitions == GP_PARTITIONS_KEEP ||
 		    (row->class_of->partitions == GP_PARTITIONS_COUNT && row->class_of->count == 0);
 
-	return none && row->gpu->num_vfs == 0 && row->gpu->unfit != GP_UNFIT_TRANSITION &&
+	return none && row->gpu->count == 0 && row->gpu->unfit != GP_UNFIT_TRANSITION &&
 	       row->gpu->unfit != GP_UNFIT_UNREADABLE;
 }
 
@@ -132,6 +132,10 @@ static void describe_counts(const struct gp_gpu_row *row, struct gp_str *out)
 	for (size_t i = 0; i < row->layout_count;) {
 		size_t end = i;
 
+		if (i && row->layouts[i].count == row->layouts[i - 1].count) {
+			i++; /* of another series */
+			continue;
+		}
 		while (end + 1 < row->layout_count && row->layouts[end + 1].count == row->layouts[end].count + 1)
 			end++;
 		gp_str_printf(out, "%s%u", i ? ", " : "", row->layouts[i].count);
@@ -143,6 +147,15 @@ static void describe_counts(const struct gp_gpu_row *row, struct gp_str *out)
 	}
 }
 
+static uint32_t count_asked(const struct gp_class *class_of)
+{
+	uint32_t count = class_of->count;
+
+	for (size_t i = 0; i < class_of->size_count; i++)
+		count += class_of->sizes[i].count;
+	return count;
+}
+
 /* case 22: not a count that the device can be cut into */
 static void fault_count(struct gp_sheet *sheet, struct gp_gpu_row *row)
 {
@@ -152,7 +165,7 @@ static void fault_count(struct gp_sheet *sheet, struct gp_gpu_row *row)
 	describe_counts(row, &counts);
 	diag = gp_sheet_fault(sheet, GP_E_INPUT, "partition-count", row->class_of->partitions_mark,
 			      "GPU %s (%s) cannot have %u partitions", gp_gpu_name(sheet, row), row->gpu->model,
-			      row->class_of->count);
+			      count_asked(row->class_of));
 	gp_error_subject(&diag->error, "%s", gp_gpu_name(sheet, row));
 	if (counts.length)
 		gp_error_remedy(&diag->error, "it can have %s", gp_str_text(&counts));
@@ -176,7 +189,8 @@ static void read_layouts(struct gp_sheet *sheet, struct gp_gpu_row *row)
 	row->layouts = row->gpu->layouts;
 	row->layout_count = row->gpu->layout_count;
 	/* Only a class that narrows the choice needs to be asked again. */
-	if (row->class_of->series && row->gpu->backend && row->gpu->backend->layouts) {
+	if ((row->class_of->series || row->class_of->partitions == GP_PARTITIONS_LIST) && row->gpu->backend &&
+	    row->gpu->backend->layouts) {
 		struct gp_layout *narrowed = NULL;
 		size_t count = 0;
 
@@ -196,54 +210,41 @@ static void decide_count(struct gp_sheet *sheet, struct gp_gpu_row *row)
 	read_layouts(sheet, row);
 	if (backend_objects(sheet, row))
 		return;
-	if (row->class_of->partitions != GP_PARTITIONS_COUNT)
+	if (row->class_of->partitions == GP_PARTITIONS_KEEP)
 		return; /* case 19: keep */
-	if (row->class_of->count > 0 && !layout_for(row, row->class_of->count)) {
+	row->to = count_asked(row->class_of);
+	row->layout = layout_for(row, row->to);
+	if (row->to > 0 && !row->layout) {
+		row->to = row->from;
 		fault_count(sheet, row);
-		return;
 	}
-	row->to = row->class_of->count;
-	row->changes = row->to != row->from;
 }
 
-/* Every slot that the GPU has, and those that it will have. */
+/* Every VF that the GPU has, and those that it will have. */
 static void lay_out_slots(struct gp_sheet *sheet, struct gp_gpu_row *row)
 {
 	uint32_t count = row->from > row->to ? row->from : row->to;
-	const struct gp_layout *layout = row->class_of ? layout_for(row, row->to) : NULL;
 
+	if (row->by_profile)
+		count = row->gpu->total_vfs > row->gpu->num_vfs ? row->gpu->total_vfs : row->gpu->num_vfs;
 	row->slot_count = count;
 	row->slots = gp_arena_array_of(sheet->scratch, struct gp_slot, count);
+	for (uint32_t i = 0; i < count; i++)
+		row->slots[i] = (struct gp_slot){.gpu = row, .index = i};
 	for (size_t p = 0; p < row->gpu->partition_count; p++) {
 		if (row->gpu->partitions[p].index < count)
 			row->slots[row->gpu->partitions[p].index].now = &row->gpu->partitions[p];
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		struct gp_slot *slot = &row->slots[i];
-		const struct gp_layout_group *group = layout ? gp_layout_group_of(layout, i) : NULL;
-
-		slot->gpu = row;
-		slot->index = i;
-		slot->offers = group ? group->offers : slot->now ? slot->now->offers : NULL;
-		slot->profile = group ? group->profile : slot->now ? slot->now->profile : NULL;
-		slot->offered = row->class_of && !row->faulty && i < row->to && slot->offers;
-	}
 }
 
-static void name_case(struct gp_gpu_row *row)
+static bool makes_mdevs(const struct gp_gpu_row *row)
 {
-	if (row->case_number)
-		return;
-	if (!row->class_of)
-		row->case_number = row->from ? 2 : 1; /* cases 1, 2: foreign */
-	else if (row->class_of->partitions == GP_PARTITIONS_KEEP)
-		row->case_number = 19;
-	else if (!row->changes)
-		row->case_number = row->to ? 3 : 6; /* cases 3, 6: in sync */
-	else if (row->from == 0)
-		row->case_number = 4; /* case 4: made from nothing */
-	else
-		row->case_number = row->to ? 5 : 7; /* case 5: reset. case 7: removed */
+	struct gp_hostdev form = {0};
+
+	if (!row->by_profile)
+		return false;
+	row->gpu->backend->device(row->gpu, 0, &form);
+	return form.type == GP_HOSTDEV_MDEV;
 }
 
 void gp_select(struct gp_sheet *sheet)
@@ -253,7 +254,9 @@ void gp_select(struct gp_sheet *sheet)
 		struct gp_gpu_row *row = &sheet->gpus[g];
 
 		row->gpu = &sheet->observed->gpus[g];
-		row->from = row->to = row->gpu->num_vfs;
+		row->by_profile = row->gpu->backend && row->gpu->backend->by_profile;
+		row->mdevs = makes_mdevs(row);
+		row->from = row->to = row->gpu->count;
 	}
 	match_classes(sheet);
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
@@ -262,6 +265,5 @@ void gp_select(struct gp_sheet *sheet)
 		if (row->class_of && !row->faulty)
 			decide_count(sheet, row);
 		lay_out_slots(sheet, row);
-		name_case(row);
 	}
 }

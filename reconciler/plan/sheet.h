@@ -8,8 +8,10 @@
  *
  *	select   which class speaks for which GPU, and how many partitions it is to have
  *	roster   which domain is meant by which wish; who claims which partition now
+ *	arrange  which VFs are to be what; what of that takes a partition away
  *	assign   which ask gets which slot
- *	diff     what differs, with the number of its case
+ *	diff     what differs in definitions, with the number of its case
+ *	settle   what of the GPUs depends on who got what: mediated devices, parameters
  *	gate     what of that goes ahead, waits (wait.c) or is refused; who is stopped and started (power.c)
  *	steps    the primitive steps of what goes ahead
  *	order    chains, stages, numbers
@@ -34,14 +36,18 @@ struct gp_claim {
 	struct gp_claim *next; /* on the same slot */
 };
 
-/* A partition that is, or is to be, or that somebody names. */
+/* A partition that is, or is to be, or that somebody names: a VF. */
 struct gp_slot {
 	struct gp_gpu_row *gpu;
 	uint32_t index;
-	bool offered;                  /* will exist, and may be given to VMs as far as the GPU is concerned */
-	const struct gp_offer *offers; /* GP_RESOURCE_COUNT of them; when offered */
+	bool offered;                        /* will exist, and may be given to VMs as far as the GPU is concerned */
+	bool lost;                           /* what it is now goes with the change of its GPU */
+	bool made;                           /* it becomes a partition, or another one, with that change */
+	bool retuned;                        /* it stays, and gets other parameters */
+	const struct gp_layout_group *group; /* what it is to be; NULL: nothing, or what it is */
+	const struct gp_offer *offers;       /* GP_RESOURCE_COUNT of them; when offered */
 	const char *profile;
-	const struct gp_partition *now; /* NULL: does not exist */
+	const struct gp_partition *now; /* the VF; NULL: does not exist */
 	struct gp_claim *claims;
 	const struct gp_holder *outsider; /* a foreign driver, or a process that is no VM we know; NULL: none */
 	struct gp_ask *taken_by;          /* set by assign */
@@ -55,13 +61,19 @@ struct gp_gpu_row {
 	bool faulty;                     /* an error was reported; it takes no part */
 	const struct gp_layout *layouts; /* as narrowed by the class */
 	size_t layout_count;
+	const struct gp_layout *layout; /* the one that is asked for; NULL: no partitions, or those that are */
+	bool by_profile;                /* gp_vendor.by_profile */
+	bool mdevs;                     /* its partitions are mediated devices, made for one VM each */
 	uint32_t from, to;
 	struct gp_slot *slots;
 	size_t slot_count;
 	unsigned case_number;
 
 	/* gate */
-	bool changes; /* from is not to, and no fault speaks against it */
+	bool changes; /* what it is cut into is not what is asked for, and no fault speaks against it */
+	uint32_t lost_count, made_count; /* slots */
+	bool enables;                    /* VFs are made first */
+	bool retunes;                    /* parameters of partitions that stay */
 	bool waits;
 	const char *waits_for; /* a domain */
 	bool blind;            /* where its VFs will be is only known once they are made */
@@ -69,7 +81,9 @@ struct gp_gpu_row {
 	/* steps */
 	struct gp_step **steps; /* what the back-end asks for */
 	size_t step_count;
-	size_t last_step; /* number of its last draft: what users of the GPU need; GP_NO_STEP */
+	size_t step_later; /* from this one on they belong to the second stage */
+	size_t drafted;    /* so many are drafts already */
+	size_t last_step;  /* number of its last draft: what users of the GPU need; GP_NO_STEP */
 	const char *observe_why;
 };
 
@@ -78,8 +92,10 @@ struct gp_ask {
 	struct gp_vm_row *vm;
 	uint32_t request;
 	const struct gp_request *want;
-	struct gp_slot *slot; /* NULL: gets none */
-	bool kept;            /* the definition has it already, with the right alias */
+	struct gp_slot *slot;    /* NULL: gets none */
+	bool kept;               /* the definition has it already, with the right alias */
+	struct gp_uuid mdev;     /* the mediated device that it knows its partition by, on GPUs that have such */
+	struct gp_slot *mdev_at; /* where that is now; NULL: nowhere */
 };
 
 /* A change of a persistent definition: remove, add, or replace. */
@@ -156,6 +172,7 @@ struct gp_sheet {
 	size_t ask_count;
 	const struct gp_domain *unreadable; /* a domain whose definition could not be read; NULL: none */
 	bool observe_again;
+	bool mdevs; /* some GPU has mediated devices */
 
 	struct gp_draft *drafts;
 	size_t draft_count;
@@ -164,7 +181,9 @@ struct gp_sheet {
 /* The stages, in the order of the story. */
 void gp_select(struct gp_sheet *sheet);
 void gp_roster(struct gp_sheet *sheet);
+void gp_arrange(struct gp_sheet *sheet);
 void gp_assign(struct gp_sheet *sheet);
+void gp_settle(struct gp_sheet *sheet);
 void gp_report_assignments(struct gp_sheet *sheet);
 void gp_steps(struct gp_sheet *sheet);
 void gp_order(struct gp_sheet *sheet);
@@ -178,6 +197,11 @@ const char *gp_gpu_name(struct gp_sheet *sheet, const struct gp_gpu_row *row); /
 struct gp_diag *gp_sheet_fault(struct gp_sheet *sheet, enum gp_error_kind kind, const char *code, struct gp_mark mark,
 			       const char *format, ...) GP_PRINTF(5, 6);
 
+/* Is it a partition now that a VM could use? */
+bool gp_slot_is_there(const struct gp_slot *slot);
+/* "4 → 8 partitions", "8 × A16-2Q → 4 × A16-4Q": what a GPU is cut into, and is to be; and that alone. */
+const char *gp_cut_change(struct gp_sheet *sheet, const struct gp_gpu_row *row, const char *between);
+const char *gp_cut_wanted(struct gp_sheet *sheet, const struct gp_gpu_row *row);
 /* The slot that a hostdev names, or NULL. */
 struct gp_slot *gp_sheet_slot(struct gp_sheet *sheet, const struct gp_hostdev *hostdev);
 /* A hostdev that we must not change: nobody asked us to take it over. */

@@ -63,6 +63,8 @@ static struct gp_step *push_vendor_step(struct gp_step_sink *sink, enum gp_step_
 	struct gp_gpu_row *gpu = sink->context;
 	struct gp_step *step = gp_arena_new_of(sink->arena, struct gp_step);
 
+	if (!sink->observe_why)
+		gpu->step_later = gpu->step_count + 1;
 	*gp_arena_push(sink->arena, gpu->steps, gpu->step_count) = step;
 	step->kind = kind;
 	step->pf = gpu->gpu->addr;
@@ -76,6 +78,50 @@ static bool goes_ahead(const struct gp_gpu_row *gpu)
 	return gpu->changes && !gpu->waits;
 }
 
+/* A mediated device is made for its VM, all else because of the class. */
+static struct gp_reason reason_of(struct gp_sheet *sheet, const struct gp_slot *slot)
+{
+	const struct gp_class *class_of = slot->gpu->class_of;
+
+	if (slot->made && slot->gpu->mdevs)
+		return (struct gp_reason){"vm-mdev",
+					  gp_sheet_printf(sheet, "for %s, which asks for class %s",
+							  slot->taken_by->vm->domain->name, class_of->name),
+					  slot->taken_by->want->mark};
+	if (slot->retuned)
+		return (struct gp_reason){"vgpu-params",
+					  gp_sheet_printf(sheet, "class %s asks for them", class_of->name),
+					  class_of->vgpu_params_mark};
+	return slot->gpu->reason;
+}
+
+static void list_vf_changes(struct gp_sheet *sheet, struct gp_gpu_row *gpu, struct gp_delta *delta)
+{
+	struct gp_vf_change *changes = NULL;
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < gpu->slot_count; i++) {
+		const struct gp_slot *slot = &gpu->slots[i];
+
+		if (!slot->lost && !slot->made && !slot->retuned)
+			continue;
+		*gp_arena_push(sheet->arena, changes, count) = (struct gp_vf_change){
+			.vf = i,
+			.now = slot->now,
+			.clears = slot->lost,
+			.to = slot->made ? slot->group : NULL,
+			.mdev = slot->made && gpu->mdevs ? &slot->taken_by->mdev : NULL,
+			.params = slot->made || slot->retuned ? gpu->class_of->vgpu_params : NULL,
+			.reason = reason_of(sheet, slot),
+			.case_number = slot->made && gpu->mdevs ? 103
+				       : slot->retuned          ? 106
+								: gpu->case_number,
+		};
+	}
+	delta->vfs = changes;
+	delta->vf_count = count;
+}
+
 static void ask_backend(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	struct gp_delta delta = {.gpu = gpu->gpu,
@@ -85,6 +131,9 @@ static void ask_backend(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 				 .to = gpu->to,
 				 .reason = gpu->reason,
 				 .case_number = gpu->case_number};
+
+	if (gpu->by_profile)
+		list_vf_changes(sheet, gpu, &delta);
 	struct gp_step_sink sink = {sheet->arena, &delta, push_vendor_step, gpu, NULL};
 
 	gpu->gpu->backend->steps(&delta, &sink);
@@ -105,7 +154,8 @@ static void ask_backend(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 /* The device does not tell where its VFs will be before they are made. */
 static bool is_blind(const struct gp_gpu_row *gpu)
 {
-	return goes_ahead(gpu) && gpu->from == 0 && gpu->gpu->vf_offset == 0 && gpu->gpu->vf_stride == 0;
+	return goes_ahead(gpu) && !gpu->by_profile && gpu->from == 0 && gpu->gpu->vf_offset == 0 &&
+	       gpu->gpu->vf_stride == 0;
 }
 
 static bool hangs_on_a_look(const struct gp_vm_row *vm)
@@ -185,22 +235,22 @@ static void need_its_gpus(struct gp_sheet *sheet, struct gp_draft *draft, const 
 	}
 }
 
-static bool takes_away(const struct gp_gpu_row *gpu)
+static bool takes_away(const struct gp_slot *slot)
 {
-	return goes_ahead(gpu) && gpu->from > 0;
+	return goes_ahead(slot->gpu) && slot->lost;
 }
 
 /* A reset has to wait until it is off: it runs with a partition that goes, or lets one go that it is stopped for. */
 static bool is_in_the_way(struct gp_sheet *sheet, const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (vm->claims[c]->live && takes_away(vm->claims[c]->slot->gpu))
+		if (vm->claims[c]->live && takes_away(vm->claims[c]->slot))
 			return true;
 	}
 	for (size_t e = 0; e < vm->edit_count; e++) {
 		const struct gp_slot *slot = vm->edits[e].ask ? NULL : gp_sheet_slot(sheet, vm->edits[e].remove);
 
-		if (slot && takes_away(slot->gpu))
+		if (slot && takes_away(slot))
 			return true;
 	}
 	return false;
@@ -232,7 +282,7 @@ static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, s
 	draft->step.what = set             ? "note that it is to be started again"
 			   : stays_off(vm) ? "it is to stay off; forget that it was to be started"
 					   : "it runs; forget that it was to be started";
-	draft->later = !set && vm->later;
+	draft->later = vm->later && (!set || vm->lingers);
 	need(sheet, draft, after);
 	if (set)
 		vm->stop_step = number_of(sheet, draft);
@@ -250,6 +300,7 @@ static void draft_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
 			need_its_gpus(sheet, &sheet->drafts[vm->stop_step], vm);
 	}
 	draft = add_vm_draft(sheet, vm, GP_STEP_STOP, vm->stop_reason, vm->power_case);
+	draft->later = vm->later && vm->lingers; /* until then it runs on */
 	draft->step.before = "running";
 	draft->step.after = "off";
 	draft->step.timeout_ms = policy->shutdown_timeout_ms ? policy->shutdown_timeout_ms : DEFAULT_DEADLINE_MS;
@@ -342,10 +393,9 @@ static void draft_leaves(struct gp_sheet *sheet, bool lingering)
  * keeps its old hostdev until its new one can come: what is not there holds nothing up. */
 static void need_the_gpu_empty(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_gpu_row *gpu)
 {
-	if (gpu->from == 0)
-		return;
 	for (size_t s = 0; s < gpu->slot_count; s++) {
-		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim && claim->slot->lost;
+		     claim = claim->next) {
 			if (claim->live && claim->vm->stops)
 				need(sheet, draft, claim->vm->stop_step);
 			for (size_t e = 0; e < claim->vm->edit_count; e++) {
@@ -356,19 +406,55 @@ static void need_the_gpu_empty(struct gp_sheet *sheet, struct gp_draft *draft, c
 	}
 }
 
-static void draft_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
+/* A mediated device that moves has to be gone where it was, perhaps on another GPU. */
+static void need_its_name_free(struct gp_sheet *sheet, struct gp_draft *draft)
 {
-	gpu->last_step = GP_NO_STEP;
-	for (size_t i = 0; i < gpu->step_count; i++) {
-		struct gp_draft *draft = add_draft(sheet, gpu->steps[i]->kind, gpu->reason, gpu->case_number);
+	for (size_t d = 0; d < sheet->draft_count; d++) {
+		const struct gp_step *other = &sheet->drafts[d].step;
+
+		if (other->base == GP_BASE_MDEV && gp_streq(other->device, draft->step.after) &&
+		    gp_streq(other->attribute, "remove"))
+			need(sheet, draft, d);
+	}
+}
+
+/* The steps up to `end`, one after the other. */
+static void draft_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu, size_t end)
+{
+	for (; gpu->drafted < end; gpu->drafted++) {
+		const struct gp_step *step = gpu->steps[gpu->drafted];
+		struct gp_draft *draft = add_draft(sheet, step->kind, step->reason, step->case_number);
 
 		draft->gpu = gpu;
-		draft->step = *gpu->steps[i];
-		if (i == 0)
+		draft->step = *step;
+		draft->later = gpu->drafted >= gpu->step_later;
+		if (gpu->drafted == 0)
 			need_the_gpu_empty(sheet, draft, gpu);
+		if (gpu->mdevs)
+			need_its_name_free(sheet, draft);
 		need(sheet, draft, gpu->last_step);
 		gpu->last_step = number_of(sheet, draft);
 	}
+}
+
+/* The steps at the beginning that take partitions away, where others need not wait for those that make some. */
+static size_t clearing_steps(const struct gp_gpu_row *gpu)
+{
+	size_t count = 0;
+
+	while (gpu->by_profile && count < gpu->step_count && gpu->steps[count]->disruption == GP_DISRUPTS_PARTITION)
+		count++;
+	return count;
+}
+
+static void draft_gpus(struct gp_sheet *sheet)
+{
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+		sheet->gpus[g].last_step = GP_NO_STEP;
+		draft_gpu(sheet, &sheet->gpus[g], clearing_steps(&sheet->gpus[g]));
+	}
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
+		draft_gpu(sheet, &sheet->gpus[g], sheet->gpus[g].step_count);
 }
 
 /* Whoever had the slot has let go of it: in its definition, and plugged. */
@@ -403,6 +489,7 @@ static struct gp_hostdev hostdev_for(struct gp_sheet *sheet, const struct gp_edi
 	hostdev.resolved = true;
 	hostdev.gpu = (size_t)(slot->gpu - sheet->gpus);
 	hostdev.vf = slot->index;
+	hostdev.mdev = edit->ask->mdev;
 	if (hostdev.type == GP_HOSTDEV_PCI && !gp_gpu_vf_addr(slot->gpu->gpu, slot->index, &hostdev.source))
 		hostdev.source = (struct gp_pci_addr){0};
 	return hostdev;
@@ -446,6 +533,15 @@ static const char *name_of_old(struct gp_sheet *sheet, const struct gp_edit *edi
 			       edit->remove->ours ? "" : " (made by hand)");
 }
 
+/* "vf:0000:41:00.0/3", with the profile that it has. */
+static const char *name_of_new(struct gp_sheet *sheet, const struct gp_edit *edit)
+{
+	const struct gp_slot *slot = edit->ask->slot;
+	const char *name = gp_slot_name(sheet, slot);
+
+	return slot->profile ? gp_sheet_printf(sheet, "%s (%s)", name, slot->profile) : name;
+}
+
 /* What happens to the definition, up to the class. */
 static const char *what_comes(struct gp_sheet *sheet, const struct gp_edit *edit, const char *slot)
 {
@@ -473,7 +569,7 @@ static void draft_attach(struct gp_sheet *sheet, struct gp_edit *edit)
 		draft->step.before = name_of_hostdev(sheet, edit->remove);
 	}
 	draft->step.what = gp_sheet_printf(
-		sheet, "%s, class %s%s%s", what_comes(sheet, edit, draft->step.after), slot->gpu->class_of->name,
+		sheet, "%s, class %s%s%s", what_comes(sheet, edit, name_of_new(sheet, edit)), slot->gpu->class_of->name,
 		*draft->step.hostdev.guest_xml ? ", at the same guest address" : "", how_bounds_hold(sheet, edit->ask));
 	need(sheet, draft, step_of_gpu(slot));
 	need_the_slot_free(sheet, draft, edit);
@@ -678,8 +774,7 @@ void gp_steps(struct gp_sheet *sheet)
 	split_stages(sheet);
 	each_vm(sheet, find_who_lingers);
 	draft_leaves(sheet, false);
-	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
-		draft_gpu(sheet, &sheet->gpus[g]);
+	draft_gpus(sheet);
 	draft_leaves(sheet, true);
 	draft_attaches(sheet);
 	each_vm(sheet, draft_forgets);

@@ -16,7 +16,7 @@ bool gp_vm_is_asked_to_stop(const struct gp_vm_row *vm)
 
 bool gp_gpu_resets(const struct gp_gpu_row *gpu)
 {
-	return gpu->changes && gpu->from > 0;
+	return gpu->changes && gpu->lost_count > 0;
 }
 
 /* A GPU that is reset under the VM, and whose class (or the VM, or the host) lets us restart it. */
@@ -25,7 +25,7 @@ static bool restarts_for_a_gpu(const struct gp_sheet *sheet, const struct gp_vm_
 	for (size_t c = 0; c < vm->claim_count; c++) {
 		const struct gp_gpu_row *gpu = vm->claims[c]->slot->gpu;
 
-		if (vm->claims[c]->live && gp_gpu_resets(gpu) && !gpu->waits &&
+		if (vm->claims[c]->live && vm->claims[c]->slot->lost && !gpu->waits &&
 		    gp_vm_policy(sheet, vm, gpu->class_of) == GP_POLICY_RESTART)
 			return true;
 	}
@@ -66,18 +66,34 @@ static bool is_waited_for(const struct gp_sheet *sheet, const struct gp_claim *c
 	       gp_vm_policy(sheet, vm, claim->slot->gpu->class_of) == GP_POLICY_DEFER;
 }
 
+/* A mediated device cannot come before it has gone where it was. */
+static bool waits_for_a_name(const struct gp_slot *slot)
+{
+	const struct gp_slot *from = slot->made && slot->taken_by ? slot->taken_by->mdev_at : NULL;
+
+	return from && from != slot && from->lost && from->gpu->waits;
+}
+
 static bool gpu_must_wait(const struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 {
 	for (size_t s = 0; s < gpu->slot_count; s++) {
+		if (waits_for_a_name(&gpu->slots[s])) {
+			gpu->waits_for = gpu->slots[s].taken_by->mdev_at->gpu->waits_for;
+			gpu->case_number = 9;
+			return true;
+		}
 		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
 			const struct gp_vm_row *vm = claim->vm;
+
+			if (!claim->slot->lost)
+				continue;
 
 			if (is_waited_for(sheet, claim)) {
 				gpu->waits_for = vm->domain->name; /* case 9 */
 				gpu->case_number = 9;
 				return true;
 			}
-			if (!claim->live && !claim->noted && gpu->slots[s].index >= gpu->to && vm->edits_wait) {
+			if (!claim->live && !claim->noted && !claim->slot->offered && vm->edits_wait) {
 				gpu->waits_for = vm->waits_for; /* case 27: whoever is to leave cannot leave yet */
 				gpu->case_number = 27;
 				return true;
@@ -135,7 +151,7 @@ void gp_spread_waiting(struct gp_sheet *sheet)
 		for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
 			struct gp_gpu_row *gpu = &sheet->gpus[g];
 
-			if (gp_gpu_resets(gpu) && !gpu->waits && gpu_must_wait(sheet, gpu))
+			if (gpu->changes && !gpu->waits && gpu_must_wait(sheet, gpu))
 				again = gpu->waits = true;
 		}
 		for (size_t v = 0; v < sheet->vm_count; v++) {
@@ -165,7 +181,7 @@ void gp_wait_for_gpu(struct gp_sheet *sheet, const struct gp_gpu_row *gpu, const
 		gp_wait_for_vm(sheet, what, gpu->waits_for, reason, case_number);
 	for (size_t s = 0; s < gpu->slot_count; s++) {
 		for (const struct gp_claim *claim = gpu->slots[s].claims; claim; claim = claim->next) {
-			if (told[claim->vm - sheet->vms] || !is_waited_for(sheet, claim))
+			if (told[claim->vm - sheet->vms] || !claim->slot->lost || !is_waited_for(sheet, claim))
 				continue;
 			told[claim->vm - sheet->vms] = true;
 			gp_wait_for_vm(sheet, what, claim->vm->domain->name, reason, case_number);

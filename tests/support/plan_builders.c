@@ -291,7 +291,7 @@ static void observe_gpu(struct gp_observed *observed, const struct scene *scene,
 	gpu->named_only = from->named;
 	gpu->sriov = true;
 	gpu->total_vfs = from->total;
-	gpu->num_vfs = from->vfs;
+	gpu->num_vfs = gpu->count = from->vfs;
 	gpu->capability_known = true;
 	gpu->vf_enable = from->vfs > 0;
 	gpu->cap_num_vfs = from->vfs;
