@@ -3,11 +3,11 @@
 # From a fresh clone to partitioned GPUs: builds gpupart, makes a simulated machine, and does the main job on it.
 # Nothing of this machine is changed but the packages that the build needs and the folder build/.
 #
-#   contrib/try.sh [EXAMPLE]      an example of examples/ that has its machine in examples/hosts/; default flex-vdi
+#   contrib/try.sh [EXAMPLE]      an example of examples/ that has its machine in examples/hosts/; default a16-vdi
 set -euo pipefail
 top=$(dirname "$(dirname "$(readlink -f "$0")")")
 cd "$top"
-example=${1:-flex-vdi}
+example=${1:-a16-vdi}
 for file in "examples/$example.yaml" "examples/hosts/$example.yaml"; do
 	[ -e "$file" ] || { echo "try.sh: there is no $file; there are: $(cd examples/hosts && echo *.yaml)" >&2; exit 64; }
 done
@@ -28,6 +28,7 @@ step() {
 	"$gpupart" "$@"
 }
 step sim create "$machine" "examples/hosts/$example.yaml"
+step doctor --root "$machine" "examples/$example.yaml" || true # its fails say what would mend them
 step gpus --root "$machine" "examples/$example.yaml"
 step plan --root "$machine" "examples/$example.yaml"
 step apply --yes --root "$machine" "examples/$example.yaml"
@@ -37,7 +38,7 @@ step vms --root "$machine" "examples/$example.yaml"
 cat <<END
 
 That was a simulated machine: $machine is laid out like /, so look around in it. Things to try next:
-  $gpupart sim reboot $machine          # the kernel forgets all VFs …
+  $gpupart sim reboot $machine          # kernel and driver forget all VFs and vGPUs …
   $gpupart status --root $machine examples/$example.yaml
   $gpupart apply --yes --root $machine examples/$example.yaml
 END

@@ -186,6 +186,29 @@ bool gp_starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* The next item and its length, without blanks around it; moves behind its comma, or to NULL behind the last. */
+static const char *take_item(const char **text, size_t *length)
+{
+	const char *item = *text + strspn(*text, " \t");
+	const char *end = item + strcspn(item, ",");
+	*text = *end == ',' ? end + 1 : NULL;
+	while (end > item && strchr(" \t", end[-1]) != NULL)
+		end--;
+	*length = (size_t)(end - item);
+	return item;
+}
+
+bool gp_same_list(const char *a, const char *b)
+{
+	while (a != NULL && b != NULL) {
+		size_t left_length, right_length;
+		const char *left = take_item(&a, &left_length), *right = take_item(&b, &right_length);
+		if (left_length != right_length || memcmp(left, right, left_length) != 0)
+			return false;
+	}
+	return a == b;
+}
+
 struct span {
 	const char *text;
 	size_t length;

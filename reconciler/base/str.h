@@ -32,6 +32,8 @@ void gp_str_pad_to(struct gp_str *str, size_t column);
 /* Small helpers on plain strings. */
 bool gp_streq(const char *a, const char *b); /* NULL equals only NULL */
 bool gp_starts_with(const char *text, const char *prefix);
+/* The same items between commas, whatever blanks are around them: "a=1, b" and "a=1,b ". */
+bool gp_same_list(const char *a, const char *b);
 /* Shell-like pattern of '*' alone; `fold` ignores ASCII case. */
 bool gp_glob_match(const char *pattern, const char *text, bool fold);
 /* Whole words of `words`, in order and adjacent, found in `text`, without case (A10 is not A100).

@@ -52,6 +52,7 @@ struct gp_command {
 int gp_cmd_validate(struct gp_cli *cli);
 int gp_cmd_gpus(struct gp_cli *cli);
 int gp_cmd_vms(struct gp_cli *cli);
+int gp_cmd_doctor(struct gp_cli *cli);
 int gp_cmd_plan(struct gp_cli *cli);
 int gp_cmd_apply(struct gp_cli *cli);
 int gp_cmd_status(struct gp_cli *cli);
@@ -100,6 +101,10 @@ int gp_print_error(const struct gp_cli *cli, struct gp_error *err);          /* 
 /* {"format_version", "kind": "error", "diagnostics": […]} on stdout with --json, else text on stderr. */
 int gp_print_faults(const struct gp_cli *cli, struct gp_diags *diags, int exit_code);
 struct gp_render_options gp_cli_render_options(const struct gp_cli *cli, bool for_stderr);
+
+/* One paragraph, broken between words so that a line is no wider than a terminal; lines after the first stand 2
+ * further. */
+void gp_add_folded(struct gp_str *out, size_t indent, const char *text);
 
 /* A table with aligned columns; cells are copied. The last column is not padded. */
 struct gp_table;

@@ -105,6 +105,8 @@ static bool is_difference(const struct gp_chain *chain, size_t index, struct dif
 		last = last_write(chain, index);
 		out->field = step->attribute;
 		out->desired = last ? last->after : NULL;
+		if (last && gp_starts_with(last->device, "vf:")) /* an id says nothing to anybody */
+			out->words = last->what;
 		return last != NULL;
 	default:
 		out->field = gp_step_kind_name(step->kind);
@@ -145,9 +147,54 @@ static void each_difference(const struct gp_plan *plan, void (*visit)(const stru
 		}
 }
 
+/* VFs of one PF that differ alike, one after the other, share a line. */
+struct fold {
+	struct gp_str *out;
+	struct difference first;
+	struct gp_vf_ref vf;
+	uint32_t count; /* 0: nothing is held back */
+};
+
+static bool is_alike(const struct difference *a, const struct difference *b)
+{
+	return gp_streq(a->field, b->field) && gp_streq(a->actual, b->actual) && gp_streq(a->desired, b->desired) &&
+	       gp_streq(a->words, b->words) && a->mark.source == b->mark.source && a->mark.line == b->mark.line;
+}
+
+static bool goes_with(const struct fold *fold, const struct difference *difference, struct gp_vf_ref vf)
+{
+	return fold->count && gp_pci_addr_compare(fold->vf.pf, vf.pf) == 0 &&
+	       vf.index == fold->vf.index + fold->count && is_alike(&fold->first, difference);
+}
+
+static void unfold(struct fold *fold)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str name = {0};
+
+	if (fold->count > 1) {
+		gp_str_printf(&name, "%s…%u", fold->first.object, fold->vf.index + fold->count - 1);
+		fold->first.object = gp_str_text(&name);
+	}
+	if (fold->count)
+		add_difference(&fold->first, fold->out);
+	fold->count = 0;
+}
+
 static void visit_text(const struct difference *difference, void *context)
 {
-	add_difference(difference, context);
+	struct fold *fold = context;
+	struct gp_vf_ref vf;
+	bool is_vf = difference->object && gp_vf_ref_parse(difference->object, &vf) == 0;
+
+	if (is_vf && goes_with(fold, difference, vf)) {
+		fold->count++;
+		return;
+	}
+	unfold(fold);
+	if (is_vf)
+		*fold = (struct fold){fold->out, *difference, vf, 1};
+	else
+		add_difference(difference, fold->out);
 }
 
 static struct json_object *text_or_null(const char *text)
@@ -177,10 +224,13 @@ static void render_text(const struct gp_plan *plan, const struct gp_desired *des
 		[DEGRADED] = "Degraded: what the files ask cannot be done on this host as it stands",
 	};
 
+	struct fold fold = {.out = out};
+
 	gp_str_printf(out, "%s (%zu %s, %zu %s).\n", headlines[standing], desired->class_count,
 		      desired->class_count == 1 ? "class" : "classes", desired->vm_count,
 		      desired->vm_count == 1 ? "VM" : "VMs");
-	each_difference(plan, visit_text, out);
+	each_difference(plan, visit_text, &fold);
+	unfold(&fold);
 	gp_plan_render_waiting(plan, options, out);
 }
 

@@ -26,7 +26,9 @@ static const struct gp_command commands[] = {
 	 GP_OPT_JSON | GP_OPT_HOST, 0, -1, gp_cmd_validate},
 	{"gpus", "partitionable GPUs: counts, what is free, and whether those of a class are alike", "[FILE|DIR]…",
 	 "Shows every GPU with its valid and present partition counts, and total, available and per-partition amounts\n"
-	 "of each resource. With files, GPUs are also compared within each class and the one that differs is named.\n"
+	 "of each resource; driver, framework and vGPU series; and why a GPU cannot be partitioned. With files, the\n"
+	 "GPUs of a class are compared and the one that differs is named, and the count that its VMs need is\n"
+	 "recommended: the least that serves all of them within their bounds.\n"
 	 "\n"
 	 "Example: gpupart gpus\n",
 	 GP_OPT_ROOT | GP_OPT_JSON | GP_OPT_HOST, 0, -1, gp_cmd_gpus},
@@ -36,6 +38,15 @@ static const struct gp_command commands[] = {
 	 "\n"
 	 "Example: gpupart vms examples/flex-vdi.yaml\n",
 	 GP_OPT_ROOT | GP_OPT_JSON | GP_OPT_HOST, 0, -1, gp_cmd_vms},
+	{"doctor", "is this host ready to partition GPUs, and what is to be done if not", "[FILE|DIR]…",
+	 "Examines processors, IOMMU, kernel, drivers, each GPU and libvirt. Every check passes, warns, fails or is\n"
+	 "unknown, and says what would mend it. GPUs alike are shown once. With files, a GPU that no class selects is\n"
+	 "only warned about. Nothing is changed. As an ordinary user some checks are unknown.\n"
+	 "\n"
+	 "Exit status: 0 nothing failed, 1 something did.\n"
+	 "\n"
+	 "Example: sudo gpupart doctor\n",
+	 GP_OPT_ROOT | GP_OPT_JSON | GP_OPT_HOST, 0, -1, gp_cmd_doctor},
 	{"plan", "what apply would do now, and whom it would disturb", "[FILE|DIR]…",
 	 "Reads the files (default /etc/gpupart), looks at the host, and prints the steps that lead from here to "
 	 "there.\n"
@@ -284,12 +295,12 @@ void gp_cli_catch_signals(void)
 /* A descriptor below 3 that is closed would be given to the next file that is opened, and hear what we print. */
 static int keep_standard_descriptors(void)
 {
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd < 0 ? -1 : close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		/* The lowest that is closed is the one that open() gives. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)

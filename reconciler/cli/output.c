@@ -83,6 +83,42 @@ struct gp_render_options gp_cli_render_options(const struct gp_cli *cli, bool fo
 	};
 }
 
+/* Characters, not bytes: names may hold any UTF-8. */
+static size_t width_of(const char *text, size_t length)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < length; i++)
+		width += ((unsigned char)text[i] & 0xC0) != 0x80;
+	return width;
+}
+
+void gp_add_folded(struct gp_str *out, size_t indent, const char *text)
+{
+	enum { WIDEST = 100, HANGING = 2 };
+	size_t column = indent;
+	bool first = true;
+
+	gp_str_add_repeated(out, ' ', indent);
+	while (*(text += strspn(text, " ")) != '\0') {
+		size_t length = strcspn(text, " "), width = width_of(text, length);
+
+		if (!first && column + 1 + width > WIDEST) {
+			gp_str_add_char(out, '\n');
+			gp_str_add_repeated(out, ' ', indent + HANGING);
+			column = indent + HANGING;
+		} else if (!first) {
+			gp_str_add_char(out, ' ');
+			column++;
+		}
+		gp_str_add_n(out, text, length);
+		column += width;
+		text += length;
+		first = false;
+	}
+	gp_str_add_char(out, '\n');
+}
+
 /* ---- tables ---- */
 
 struct gp_table {
@@ -123,23 +159,13 @@ void gp_table_cell(struct gp_table *table, const char *format, ...)
 	table->cells[table->cell_count++] = gp_str_take(&text);
 }
 
-/* Characters, not bytes: names may hold any UTF-8. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xC0) != 0x80;
-	return width;
-}
-
 void gp_table_render(const struct gp_table *table, struct gp_str *out)
 {
 	gp_autofree size_t *widths = gp_xcalloc(table->columns, sizeof(*widths));
 	size_t pending = 0;
 
 	for (size_t i = 0; i < table->cell_count; i++) {
-		size_t width = width_of(table->cells[i]);
+		size_t width = width_of(table->cells[i], strlen(table->cells[i]));
 
 		if (width > widths[i % table->columns])
 			widths[i % table->columns] = width;
@@ -152,7 +178,7 @@ void gp_table_render(const struct gp_table *table, struct gp_str *out)
 			gp_str_add_repeated(out, ' ', pending);
 		gp_str_add(out, table->cells[i]);
 		pending = table->cells[i][0] != '\0' ? 0 : pending;
-		pending += widths[column] - width_of(table->cells[i]) + 2;
+		pending += widths[column] - width_of(table->cells[i], strlen(table->cells[i])) + 2;
 		if (column + 1 == table->columns) {
 			gp_str_add_char(out, '\n');
 			pending = 0;

@@ -43,7 +43,8 @@ static bool is_pci_device(const char *device)
 static bool is_mdev_device(const char *device)
 {
 	struct gp_uuid uuid;
-	return gp_uuid_parse(device, &uuid) == 0 && !strchr(device, '/');
+	char text[GP_UUID_SIZE];
+	return gp_uuid_parse(device, &uuid) == 0 && strcmp(gp_uuid_format(uuid, text), device) == 0;
 }
 
 static bool is_plain_name(const char *device)

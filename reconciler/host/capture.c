@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A machine as a directory: exactly the files that gpupart reads, so that a plan made on the copy is the plan of the
- * machine. Nothing else is copied: no serial numbers, no other devices, no processes, and of the VMs only what is
- * compared.
+ * machine. Nothing else is copied: no serial numbers, no other devices, no processes but a few daemons' names, and of
+ * the VMs only what is compared.
  *
  * Links are made anew as relative ones that stay inside the tree.
  */
@@ -13,13 +13,18 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/num.h"
+#include "host/capture_host.h"
 #include "host/domain_xml.h"
 #include "host/host_internal.h"
 
-#define PCI_DEVICES "sys/bus/pci/devices"
-enum { FILE_MAX = 1024 * 1024, PCI_IDS_MAX = 16 * 1024 * 1024, LINK_SIZE = 1024 };
+#define PCI_DEVICES  "sys/bus/pci/devices"
+#define MDEV_DEVICES "sys/bus/mdev/devices"
+#define MDEV_BUS     "sys/class/mdev_bus"
+enum { FILE_MAX = 8 * 1024 * 1024, PCI_IDS_MAX = 16 * 1024 * 1024, LINK_SIZE = 1024 };
 
-/* Below a PF, and below a VF. '*' stands for any part of one name. A vendor whose back-end reads more adds its rows. */
+/* Below a PF, below a VF, and below a mediated device. '*' stands for any part of one name. A vendor whose back-end
+ * reads more adds its rows. */
 static const char *const pf_files[] = {
 	"class",
 	"vendor",
@@ -30,19 +35,42 @@ static const char *const pf_files[] = {
 	"numa_node",
 	"sriov_totalvfs",
 	"sriov_drivers_autoprobe",
+	"sriov_offset",
+	"sriov_stride",
+	"ari_enabled",
 	"resource",
 	"mem_info_vram_total",
 	"tile*/physical_vram_size_bytes",
 	"drm/card*/lmem_total_bytes",
 	NULL,
 };
-static const char *const vf_files[] = {"class", "vendor", "device", NULL};
+static const char *const vf_files[] = {
+	"class",
+	"vendor",
+	"device",
+	"nvidia/creatable_vgpu_types",
+	"nvidia/current_vgpu_type",
+	"nvidia/vgpu_params",
+	"mdev_supported_types/*/name",
+	"mdev_supported_types/*/device_api",
+	"mdev_supported_types/*/available_instances",
+	"mdev_supported_types/*/description",
+	NULL,
+};
+static const char *const mdev_files[] = {"nvidia/vgpu_params", NULL};
+/* Of the whole machine: NVIDIA's driver, and the vGPU types that it knows. */
+static const char *const machine_files[] = {
+	"proc/driver/nvidia/version",     "proc/driver/nvidia/params",
+	"sys/module/nvidia/version",      GP_VGPU_CONFIG,
+	"etc/nvidia/vgpu/vgpuConfig.xml", NULL,
+};
 
 struct capture {
 	struct gp_host *host;
 	struct gp_arena *arena;
 	int to_fd;
 	int files;
+	struct gp_names mdevs; /* UUIDs of all of the machine */
 };
 
 /* ---- making files ---- */
@@ -222,19 +250,81 @@ static int put_relative(struct capture *capture, const char *place, const char *
 	return put_link(capture, path, to, err);
 }
 
+/* ---- mediated devices ---- */
+
+static int capture_mdev(struct capture *capture, const char *place, const struct gp_mdev *mdev, struct gp_error *err)
+{
+	char uuid[GP_UUID_SIZE], group_text[16];
+	uint32_t group;
+	gp_uuid_format(mdev->uuid, uuid);
+	gp_autofree char *below = gp_xasprintf("%s/%s", place, uuid);
+	gp_autofree char *from = gp_xasprintf(MDEV_DEVICES "/%s", uuid);
+	gp_autofree char *to = gp_xasprintf("sys/devices/%s", below);
+	gp_autofree char *target = gp_xasprintf("../../../devices/%s", below);
+	gp_autofree char *type = gp_xasprintf("%s/mdev_type", to);
+	gp_autofree char *type_target = gp_xasprintf("../mdev_supported_types/%s", mdev->type);
+	gp_autofree char *listed =
+		gp_xasprintf("sys/devices/%s/mdev_supported_types/%s/devices/%s", place, mdev->type, uuid);
+	gp_autofree char *listed_target = gp_xasprintf("../../../%s", uuid);
+	if (gp_host_make_directories(capture->to_fd, to, 0755, err) < 0 || put_link(capture, from, target, err) < 0 ||
+	    put_link(capture, type, type_target, err) < 0 || put_link(capture, listed, listed_target, err) < 0)
+		return -1;
+	for (size_t i = 0; mdev_files[i] != NULL; i++)
+		if (copy_pattern(capture, from, to, mdev_files[i], err) < 0)
+			return -1;
+	if (!gp_mdev_iommu_group(capture->host, uuid, &group))
+		return 0;
+	snprintf(group_text, sizeof(group_text), "%u", group);
+	return put_named_link(capture, below, "iommu_group", "kernel/iommu_groups", group_text, err);
+}
+
+static int capture_mdevs_on(struct capture *capture, struct gp_pci_addr vf, const char *place, struct gp_error *err)
+{
+	for (size_t i = 0; i < capture->mdevs.count; i++) {
+		struct gp_mdev mdev;
+		struct gp_uuid uuid;
+		if (gp_uuid_parse(gp_names_at(&capture->mdevs, i), &uuid) < 0 ||
+		    gp_host_find_mdev(capture->host, uuid, &mdev, NULL) != 1 ||
+		    gp_pci_addr_compare(mdev.parent, vf) != 0)
+			continue;
+		if (capture_mdev(capture, place, &mdev, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Its entry in the class says that the kernel can make mediated devices on it. */
+static int capture_mdev_bus(struct capture *capture, const char *name, const char *place, struct gp_error *err)
+{
+	gp_autofree char *path = gp_xasprintf(MDEV_BUS "/%s", name);
+	gp_autofree char *target = gp_xasprintf("../../devices/%s", place);
+	return gp_host_exists(capture->host, path) ? put_link(capture, path, target, err) : 0;
+}
+
+/* ---- VFs and PFs ---- */
+
+static int capture_group(struct capture *capture, struct gp_pci_addr addr, const char *place, struct gp_error *err)
+{
+	char path[96], name[GP_PCI_ADDR_SIZE], group[32];
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", gp_pci_addr_format(addr, name));
+	if (gp_host_read_link(capture->host, path, group, sizeof(group), NULL) < 0)
+		return 0;
+	return put_named_link(capture, place, "iommu_group", "kernel/iommu_groups", group, err);
+}
+
 static int capture_vf(struct capture *capture, const char *pf_place, const struct gp_partition *vf,
 		      struct gp_error *err)
 {
-	char link[32], group[16];
+	char link[32], name[GP_PCI_ADDR_SIZE];
 	gp_autofree char *place = place_of(capture, vf->addr);
+	gp_pci_addr_format(vf->addr, name);
 	snprintf(link, sizeof(link), "virtfn%u", vf->index);
-	snprintf(group, sizeof(group), "%u", vf->iommu_group);
 	if (capture_device(capture, vf->addr, place, vf_files, vf->driver, err) < 0 ||
 	    put_relative(capture, place, "physfn", pf_place, err) < 0 ||
-	    put_relative(capture, pf_place, link, place, err) < 0)
+	    put_relative(capture, pf_place, link, place, err) < 0 || capture_mdev_bus(capture, name, place, err) < 0 ||
+	    capture_mdevs_on(capture, vf->addr, place, err) < 0)
 		return -1;
-	return vf->iommu_group_known ? put_named_link(capture, place, "iommu_group", "kernel/iommu_groups", group, err)
-				     : 0;
+	return capture_group(capture, vf->addr, place, err);
 }
 
 static int capture_slot(struct capture *capture, const struct gp_gpu *gpu, struct gp_error *err)
@@ -247,11 +337,30 @@ static int capture_slot(struct capture *capture, const struct gp_gpu *gpu, struc
 	return there >= 0 ? 0 : put_text(capture, path, text, err);
 }
 
+/* What NVIDIA's driver says of a GPU, without what only this one GPU has: its UUID. */
+static int capture_information(struct capture *capture, const struct gp_gpu *gpu, struct gp_error *err)
+{
+	char name[GP_PCI_ADDR_SIZE], text[GP_ATTR_MAX + 1];
+	GP_CLEANUP(gp_str_clear) struct gp_str kept = {0};
+	gp_autofree char *path =
+		gp_xasprintf("proc/driver/nvidia/gpus/%s/information", gp_pci_addr_format(gpu->addr, name));
+	if (gp_host_read(capture->host, path, text, sizeof(text), NULL) < 0)
+		return 0;
+	for (const char *line = text, *next; *line != '\0'; line = next) {
+		size_t length = strcspn(line, "\n");
+		next = line + length + (line[length] == '\n');
+		if (memmem(line, length, "UUID", 4) == NULL)
+			gp_str_printf(&kept, "%.*s\n", (int)length, line);
+	}
+	return put_text(capture, path, gp_str_text(&kept), err);
+}
+
 static int capture_gpu(struct capture *capture, const struct gp_gpu *gpu, struct gp_error *err)
 {
 	gp_autofree char *place = place_of(capture, gpu->addr);
 	if (capture_device(capture, gpu->addr, place, pf_files, gpu->driver, err) < 0 ||
-	    capture_slot(capture, gpu, err) < 0)
+	    capture_group(capture, gpu->addr, place, err) < 0 || capture_slot(capture, gpu, err) < 0 ||
+	    capture_information(capture, gpu, err) < 0)
 		return -1;
 	for (size_t i = 0; i < gpu->partition_count; i++)
 		if (capture_vf(capture, place, &gpu->partitions[i], err) < 0)
@@ -423,13 +532,44 @@ static int capture_domain(struct capture *capture, struct gp_vmm *vmm, const str
 	return domain->autostart ? put_link(capture, autostart, target, err) : 0;
 }
 
+/* ---- who runs the VMs ---- */
+
+#define VERSIONS "run/libvirt/versions"
+
+void gp_capture_versions(int root_fd, struct gp_hypervisor *out)
+{
+	char text[64];
+	*out = (struct gp_hypervisor){0};
+	if (gp_read_inside(root_fd, VERSIONS, text, sizeof(text), GP_INSIDE_ROOT) <= 0)
+		return;
+	char *blank = strchr(text, ' ');
+	if (blank == NULL)
+		return;
+	*blank = '\0';
+	if (gp_parse_u32(text, &out->version) < 0 || gp_parse_u32(blank + 1, &out->emulator) < 0)
+		*out = (struct gp_hypervisor){0};
+}
+
+static int capture_versions(struct capture *capture, struct gp_vmm *vmm, struct gp_error *err)
+{
+	struct gp_hypervisor found = {0};
+	char text[64];
+	if (vmm->ops->version != NULL)
+		vmm->ops->version(vmm, &found);
+	if (found.version == 0 && found.emulator == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%u %u\n", found.version, found.emulator);
+	return put_text(capture, VERSIONS, text, err);
+}
+
 /* When the VMs cannot be seen the copy has no place for them, and a plan on it says the same: unknown. */
 static int capture_domains(struct capture *capture, struct gp_observed *observed, struct gp_error *err)
 {
 	struct gp_vmm *vmm = gp_host_vmm(capture->host, NULL);
 	if (vmm == NULL || vmm->ops->observe(vmm, observed, NULL) < 0)
 		return 0;
-	if (gp_host_make_directories(capture->to_fd, "etc/libvirt/qemu", 0755, err) < 0)
+	if (gp_host_make_directories(capture->to_fd, "etc/libvirt/qemu", 0755, err) < 0 ||
+	    capture_versions(capture, vmm, err) < 0)
 		return -1;
 	for (size_t i = 0; i < observed->domain_count; i++)
 		if (capture_domain(capture, vmm, &observed->domains[i], err) < 0)
@@ -465,6 +605,28 @@ static int open_target(const char *directory, struct gp_error *err)
 	return -1;
 }
 
+static int capture_machine(struct capture *capture, struct gp_error *err)
+{
+	for (size_t i = 0; machine_files[i] != NULL; i++)
+		if (copy_file(capture, machine_files[i], machine_files[i], err) < 0)
+			return -1;
+	return gp_host_exists(capture->host, MDEV_BUS) ? gp_host_make_directories(capture->to_fd, MDEV_BUS, 0755, err)
+						       : 0;
+}
+
+/* What was copied as part of something else is there already. */
+static int put_fact(void *context, const char *path, const char *text, struct gp_error *err)
+{
+	struct capture *capture = context;
+	gp_autoclose int there = gp_open_inside(capture->to_fd, path, O_PATH, 0, GP_INSIDE_ROOT);
+	return there >= 0 ? 0 : put_text(capture, path, text, err);
+}
+
+static int make_place(void *context, const char *path, struct gp_error *err)
+{
+	return gp_host_make_directories(((struct capture *)context)->to_fd, path, 0755, err);
+}
+
 static int capture_all(struct capture *capture, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
@@ -472,14 +634,18 @@ static int capture_all(struct capture *capture, struct gp_error *err)
 	capture->arena = observed->arena;
 	if (gp_pci_observe(capture->host, NULL, 0, true, observed, err) < 0 ||
 	    put_text(capture, "etc/hostname", hostname, err) < 0 ||
-	    gp_host_make_directories(capture->to_fd, PCI_DEVICES, 0755, err) < 0)
+	    gp_host_make_directories(capture->to_fd, PCI_DEVICES, 0755, err) < 0 || capture_machine(capture, err) < 0)
 		return -1;
+	/* Without a list there are none in the copy either, and their VFs say so. */
+	if (gp_mdev_list(capture->host, &capture->mdevs) < 0)
+		gp_names_clear(&capture->mdevs);
 	for (size_t i = 0; i < observed->gpu_count; i++) {
-		gp_pci_read_iommu_groups(capture->host, &observed->gpus[i]);
 		if (capture_gpu(capture, &observed->gpus[i], err) < 0)
 			return -1;
 	}
-	if (capture_pci_ids(capture, observed, err) < 0)
+	const struct gp_capture_sink facts = {capture, put_fact, make_place};
+	if (gp_host_capture_facts(capture->host, observed, &facts, err) < 0 ||
+	    capture_pci_ids(capture, observed, err) < 0)
 		return -1;
 	return capture_domains(capture, observed, err);
 }
@@ -490,7 +656,9 @@ int gp_host_capture(struct gp_host *host, const char *directory, struct gp_error
 	if (to_fd < 0)
 		return -1;
 	struct capture capture = {.host = host, .to_fd = to_fd};
-	if (capture_all(&capture, err) < 0) {
+	int captured = capture_all(&capture, err);
+	gp_names_clear(&capture.mdevs);
+	if (captured < 0) {
 		gp_error_prefix(err, "the capture in %s is incomplete", directory);
 		return -1;
 	}

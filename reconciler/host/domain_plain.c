@@ -491,6 +491,8 @@ static bool take_hostdev(struct reader *reader, const struct tag *tag)
 	device.hostdev = gp_arena_push(reader->arena, out->hostdevs, out->hostdev_count);
 	device.hostdev->type = mdev ? GP_HOSTDEV_MDEV : GP_HOSTDEV_PCI;
 	device.hostdev->managed = attribute_is(tag, "managed", "yes");
+	device.hostdev->display = mdev && attribute_is(tag, "display", "on");
+	device.hostdev->ramfb = mdev && attribute_is(tag, "ramfb", "on");
 	if (!each_child(reader, tag, take_in_hostdev, &device) || !device.has_address)
 		return false;
 	device.hostdev->guest_xml =

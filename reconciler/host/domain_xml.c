@@ -57,6 +57,13 @@ static void free_xml_doc(xmlDoc **doc)
 }
 #define gp_autoxml GP_CLEANUP(free_xml_text) xmlChar
 
+static void *must(void *node)
+{
+	if (node == NULL)
+		gp_out_of_memory();
+	return node;
+}
+
 /* An element of libvirt's own vocabulary, which has no namespace. */
 static bool is_element(const xmlNode *node, const char *name)
 {
@@ -494,6 +501,8 @@ static int add_hostdev(const xmlNode *node, enum gp_hostdev_type type, struct gp
 	struct gp_hostdev *hostdev = gp_arena_push(arena, out->hostdevs, out->hostdev_count);
 	hostdev->type = type;
 	hostdev->managed = attribute_is(node, "managed", "yes");
+	hostdev->display = type == GP_HOSTDEV_MDEV && attribute_is(node, "display", "on");
+	hostdev->ramfb = type == GP_HOSTDEV_MDEV && attribute_is(node, "ramfb", "on");
 	hostdev->alias = read_alias(node, arena);
 	hostdev->ours = gp_alias_is_ours(hostdev->alias);
 	hostdev->guest_xml = read_guest_side(node, arena);
@@ -537,14 +546,6 @@ static int add_device(const xmlNode *node, struct gp_arena *arena, struct gp_dom
 	if (is_pci_interface(node))
 		return add_elsewhere(node, arena, out, err);
 	return is_element(node, "disk") ? add_nvme(node, arena, out, err) : 0;
-}
-
-bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b)
-{
-	if (a->type != b->type)
-		return false;
-	return a->type == GP_HOSTDEV_PCI ? gp_pci_addr_compare(a->source, b->source) == 0
-					 : gp_uuid_equal(a->mdev, b->mdev);
 }
 
 bool gp_domain_has_plugged(const struct gp_domain *domain, const struct gp_hostdev *devices, size_t count)
@@ -617,6 +618,8 @@ static int read_place(const xmlNode *node, struct gp_arena *arena, struct gp_dom
 		return fail_place(node, "no alias of ours", err);
 	if (read_place_source(node, &place) < 0)
 		return fail_place(node, "no valid source", err);
+	place.display = attribute_is(node, "display", "on");
+	place.ramfb = attribute_is(node, "ramfb", "on");
 	place.guest_xml = read_kept_guest_side(guest == NULL ? "" : c_text(guest), arena);
 	if (place.guest_xml == NULL)
 		return fail_place(node, "a guest side that is none", err);
@@ -721,6 +724,47 @@ static void add_escaped(struct gp_str *out, const char *text)
 	}
 }
 
+/* What only a PCI device can have: libvirt refuses a mediated one with it. */
+static const char *const pci_only[] = {"boot", "driver", "teaming"};
+enum { PCI_ONLY_COUNT = sizeof(pci_only) / sizeof(pci_only[0]) };
+
+static bool mentions_pci_only(const char *guest_xml)
+{
+	for (size_t i = 0; i < PCI_ONLY_COUNT; i++) {
+		gp_autofree char *tag = gp_xasprintf("<%s", pci_only[i]);
+		if (strstr(guest_xml, tag) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool is_pci_only(const xmlNode *node)
+{
+	for (size_t i = 0; i < PCI_ONLY_COUNT; i++)
+		if (is_element(node, pci_only[i]))
+			return true;
+	return false;
+}
+
+/* As it was kept; a mediated device that stands in for a PCI device gets what it can have of it. */
+static void add_guest_side(const struct gp_hostdev *hostdev, struct gp_str *out)
+{
+	const char *guest_xml = hostdev->guest_xml == NULL ? "" : hostdev->guest_xml;
+	bool whole = hostdev->type != GP_HOSTDEV_MDEV || !mentions_pci_only(guest_xml);
+	gp_autofree char *wrapped = whole ? NULL : gp_xasprintf("<hostdev>%s</hostdev>", guest_xml);
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = whole ? NULL : read_whole(wrapped, strlen(wrapped), NULL);
+	if (doc == NULL) {
+		gp_str_add(out, guest_xml);
+		return;
+	}
+	xmlBuffer *buffer = must(xmlBufferCreate());
+	for (xmlNode *child = xmlDocGetRootElement(doc)->children; child != NULL; child = child->next)
+		if (!is_pci_only(child))
+			xmlNodeDump(buffer, doc, child, 0, 0);
+	gp_str_add(out, c_text(xmlBufferContent(buffer)));
+	xmlBufferFree(buffer);
+}
+
 void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out)
 {
 	if (hostdev->type == GP_HOSTDEV_PCI) {
@@ -731,17 +775,18 @@ void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out)
 			      hostdev->managed ? "yes" : "no", addr.domain, addr.bus, addr.slot, addr.function);
 	} else {
 		char uuid[GP_UUID_SIZE];
-		gp_str_printf(
-			out,
-			"<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='%s'/></source>",
-			gp_uuid_format(hostdev->mdev, uuid));
+		gp_str_printf(out,
+			      "<hostdev mode='subsystem' type='mdev' model='vfio-pci'%s%s><source><address uuid='%s'/>"
+			      "</source>",
+			      hostdev->display ? " display='on'" : "", hostdev->ramfb ? " ramfb='on'" : "",
+			      gp_uuid_format(hostdev->mdev, uuid));
 	}
 	if (hostdev->alias != NULL) {
 		gp_str_add(out, "<alias name='");
 		add_escaped(out, hostdev->alias);
 		gp_str_add(out, "'/>");
 	}
-	gp_str_add(out, hostdev->guest_xml == NULL ? "" : hostdev->guest_xml);
+	add_guest_side(hostdev, out);
 	gp_str_add(out, "</hostdev>");
 }
 
@@ -764,9 +809,10 @@ static void add_place(const struct gp_hostdev *place, const char *prefix, struct
 
 	gp_str_printf(out, "<%s" PLACE_ELEMENT " alias='", prefix);
 	add_escaped(out, place->alias);
-	gp_str_printf(out, "' type='%s' source='%s' managed='%s'>", is_mdev ? "mdev" : "pci",
+	gp_str_printf(out, "' type='%s' source='%s' managed='%s'%s%s>", is_mdev ? "mdev" : "pci",
 		      is_mdev ? gp_uuid_format(place->mdev, uuid) : gp_pci_addr_format(place->source, pci),
-		      place->managed ? "yes" : "no");
+		      place->managed ? "yes" : "no", place->display ? " display='on'" : "",
+		      place->ramfb ? " ramfb='on'" : "");
 	add_escaped_text(out, place->guest_xml == NULL ? "" : place->guest_xml);
 	gp_str_printf(out, "</%s" PLACE_ELEMENT ">", prefix);
 }
@@ -826,7 +872,8 @@ bool gp_domain_notes_hold(const struct gp_domain_xml *xml, const struct gp_domai
 	for (size_t i = 0; i < xml->place_count; i++) {
 		const struct gp_hostdev *is = &xml->places[i], *wanted = &notes->places[i];
 		if (!gp_streq(is->alias, wanted->alias) || !gp_hostdev_same_source(is, wanted) ||
-		    is->managed != wanted->managed || !gp_streq(is->guest_xml, wanted->guest_xml))
+		    is->managed != wanted->managed || is->display != wanted->display || is->ramfb != wanted->ramfb ||
+		    !gp_streq(is->guest_xml, wanted->guest_xml))
 			return false;
 	}
 	return true;
@@ -847,13 +894,6 @@ static char *document_text(xmlDoc *doc)
 	char *text = gp_xstrdup(c_text(xmlBufferContent(buffer)));
 	xmlBufferFree(buffer);
 	return text;
-}
-
-static void *must(void *node)
-{
-	if (node == NULL)
-		gp_out_of_memory();
-	return node;
 }
 
 static void append(xmlNode *parent, xmlNode *child)

@@ -46,13 +46,14 @@ int gp_domain_reader_parse(struct gp_domain_reader *reader, const char *xml, siz
 /* The same with a parser of its own. */
 int gp_domain_xml_parse(const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *out,
 			struct gp_error *err);
-/* <hostdev …> for attach and detach: source, managed, alias and the kept guest side. */
+/* <hostdev …> for attach and detach: source, managed, display, alias and the kept guest side, without what a mediated
+ * device cannot have of it. */
 void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out);
 
 /* What our one element in <metadata> says. */
 struct gp_domain_notes {
 	bool to_start;
-	const struct gp_hostdev *places; /* alias, type, source, managed, guest_xml */
+	const struct gp_hostdev *places; /* alias, type, source, managed, display, ramfb, guest_xml */
 	size_t place_count;
 };
 enum { GP_PLACES_MAX = 64, GP_PLACE_GUEST_MAX = 64 * 1024 }; /* more, and bytes of guest_xml: GP_E_CORRUPT */
@@ -79,7 +80,6 @@ char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_dom
 /* Only what gp_domain_xml_parse reads, so that a plan can be replayed: no disks, no passwords, nobody else's metadata.
  */
 char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err);
-bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b);
 /* Does it run with one of these sources? */
 bool gp_domain_has_plugged(const struct gp_domain *domain, const struct gp_hostdev *devices, size_t count);
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who has a VF open through VFIO: every descriptor of every process is looked at.
+ * Who has a VF open through VFIO, or a physical GPU by its driver's own file: every descriptor of every process is
+ * looked at.
  *
- * A process holds a VF by its group (/dev/vfio/12) or, on newer systems, by the device itself
- * (/dev/vfio/devices/vfio3). The links of /proc/PID/fd are read as text and never followed. What cannot be seen counts
- * as held: the result is then unknown, not empty.
+ * A process holds a VF by its group (/dev/vfio/12), by that of the mediated device on it, or, on newer systems, by the
+ * device itself (/dev/vfio/devices/vfio3). The links of /proc/PID/fd are read as text and never followed. What cannot
+ * be seen counts as held: the result is then unknown, not empty.
+ *
+ * A client of NVIDIA's driver has /dev/nvidiaN open, where N is the "Device Minor" of the GPU.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,10 +20,10 @@
 
 enum { LINK_SIZE = 256, COMM_SIZE = 64 };
 
-/* One process that has one VFIO file open. */
+/* One process that has one VFIO file open, or one GPU of NVIDIA's driver. */
 struct opened {
 	uint64_t pid;
-	uint32_t number; /* of the group, or N of vfioN */
+	uint32_t number; /* of the group, N of vfioN, or N of nvidiaN */
 	bool is_device;
 };
 
@@ -32,6 +35,8 @@ struct scan {
 	uint64_t pid;
 	struct opened *opened;
 	size_t opened_count;
+	struct opened *clients;
+	size_t client_count;
 	const char *unknown_why;  /* NULL: everything could be seen */
 	uint32_t unseen;          /* processes whose descriptors may not be listed */
 	bool device_without_file; /* the process has a VFIO device, … */
@@ -42,6 +47,15 @@ struct scan {
 bool gp_driver_is_vfio(const char *driver)
 {
 	return driver != NULL && strstr(driver, "vfio") != NULL;
+}
+
+static void note_client(struct scan *scan, uint32_t minor)
+{
+	for (size_t i = scan->client_count; i > 0 && scan->clients[i - 1].pid == scan->pid; i--)
+		if (scan->clients[i - 1].number == minor)
+			return;
+	*gp_arena_push(scan->arena, scan->clients, scan->client_count) =
+		(struct opened){.pid = scan->pid, .number = minor};
 }
 
 static void note_opened(struct scan *scan, uint32_t number, bool is_device)
@@ -65,14 +79,20 @@ static bool take_number(const char *text, uint32_t *number)
 	return gp_parse_u32(digits, number) == 0;
 }
 
+#define NVIDIA_FILE "/dev/nvidia"
+
 static void look_at_target(struct scan *scan, const char *target)
 {
 	uint32_t number;
 	/* Anywhere in the path: a process in a container may have its /dev elsewhere. */
 	const char *vfio = strstr(target, "/dev/vfio/");
 	if (vfio == NULL) {
+		const char *nvidia = strstr(target, NVIDIA_FILE);
 		if (gp_starts_with(target, "anon_inode:[vfio-device]"))
 			scan->device_without_file = true;
+		/* Not nvidiactl, nvidia-uvm and the like, which belong to no GPU. */
+		else if (nvidia != NULL && take_number(nvidia + strlen(NVIDIA_FILE), &number))
+			note_client(scan, number);
 		return;
 	}
 	const char *rest = vfio + strlen("/dev/vfio/");
@@ -186,11 +206,11 @@ static int take_vfio_device(void *context, const char *name)
 }
 
 /* VF/vfio-dev/vfio3: there only while a VFIO driver is bound. */
-static struct vfio_device find_vfio_device(struct gp_host *host, struct gp_pci_addr addr)
+static struct vfio_device find_vfio_device(struct gp_host *host, const char *bus, const char *name)
 {
-	char path[64], name[GP_PCI_ADDR_SIZE];
+	char path[128];
 	struct vfio_device device = {0};
-	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev", gp_pci_addr_format(addr, name));
+	snprintf(path, sizeof(path), "sys/bus/%s/devices/%s/vfio-dev", bus, name);
 	int fd = gp_open_inside(host->root_fd, path, O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (fd >= 0)
 		gp_each_name(fd, take_vfio_device, &device);
@@ -204,6 +224,12 @@ static const char *name_of_process(struct scan *scan, uint64_t pid)
 	if (gp_read_inside(scan->proc_fd, path, comm, sizeof(comm), GP_INSIDE_PLAIN) <= 0)
 		return "unknown";
 	return gp_arena_strdup(scan->arena, comm);
+}
+
+static void add_client(struct scan *scan, struct gp_gpu *gpu, uint64_t pid)
+{
+	*gp_arena_push(scan->arena, gpu->clients, gpu->client_count) =
+		(struct gp_holder){.kind = GP_HOLDER_CLIENT, .name = name_of_process(scan, pid), .pid = pid};
 }
 
 static void add_holder(struct scan *scan, struct gp_partition *partition, uint64_t pid)
@@ -259,18 +285,113 @@ static bool any_device_opened(const struct scan *scan)
 
 static void join_partition(struct scan *scan, struct gp_partition *partition)
 {
+	char name[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(partition->addr, name);
 	if (partition->iommu_group_known)
 		add_holders_of(scan, partition, false, partition->iommu_group);
 	struct vfio_device device = {0};
-	if (any_device_opened(scan))
-		device = find_vfio_device(scan->host, partition->addr);
+	if (any_device_opened(scan) || !partition->iommu_group_known)
+		device = find_vfio_device(scan->host, "pci", name);
 	if (device.found)
 		add_holders_of(scan, partition, true, device.number);
 	/* Somebody holds a group, and this VF's is not known: it may be that one. */
-	if (scan->opened_count > 0 && !partition->iommu_group_known && gp_driver_is_vfio(partition->driver) &&
+	if (!partition->iommu_group_known && (gp_driver_is_vfio(partition->driver) || device.found) &&
 	    scan->unknown_why == NULL)
 		scan->unknown_why = "the IOMMU group of a VF that is bound to a VFIO driver cannot be read";
 }
+
+static struct gp_partition *partition_of(struct gp_gpu *gpus, size_t gpu_count, struct gp_pci_addr addr)
+{
+	for (size_t i = 0; i < gpu_count; i++)
+		for (size_t j = 0; j < gpus[i].partition_count; j++)
+			if (gp_pci_addr_compare(gpus[i].partitions[j].addr, addr) == 0)
+				return &gpus[i].partitions[j];
+	return NULL;
+}
+
+/* It has an IOMMU group of its own, and so has each other on the same VF. */
+static void join_mdev(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count, const char *name)
+{
+	struct gp_mdev mdev;
+	struct gp_uuid uuid;
+	uint32_t group;
+	if (gp_uuid_parse(name, &uuid) < 0)
+		return;
+	int found = gp_host_find_mdev(scan->host, uuid, &mdev, NULL);
+	if (found < 0 && scan->unknown_why == NULL)
+		scan->unknown_why = "a mediated device cannot be read";
+	struct gp_partition *partition = found == 1 ? partition_of(gpus, gpu_count, mdev.parent) : NULL;
+	if (partition == NULL)
+		return;
+	if (gp_mdev_iommu_group(scan->host, name, &group))
+		add_holders_of(scan, partition, false, group);
+	else if (scan->unknown_why == NULL)
+		scan->unknown_why = "the IOMMU group of a mediated device cannot be read";
+	struct vfio_device device = {0};
+	if (any_device_opened(scan))
+		device = find_vfio_device(scan->host, "mdev", name);
+	if (device.found)
+		add_holders_of(scan, partition, true, device.number);
+}
+
+static void join_mdevs(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
+{
+	GP_CLEANUP(gp_names_clear) struct gp_names names = {0};
+	if (gp_mdev_list(scan->host, &names) < 0 && scan->unknown_why == NULL)
+		scan->unknown_why =
+			gp_arena_printf(scan->arena, "mediated devices cannot be listed: %s", strerror(errno));
+	for (size_t i = 0; i < names.count; i++)
+		join_mdev(scan, gpus, gpu_count, gp_names_at(&names, i));
+}
+
+static void join_holders(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
+{
+	if (scan->opened_count == 0)
+		return;
+	qsort(scan->opened, scan->opened_count, sizeof(*scan->opened), by_file);
+	for (size_t i = 0; i < gpu_count; i++) {
+		gp_pci_read_iommu_groups(scan->host, &gpus[i]);
+		for (size_t j = 0; j < gpus[i].partition_count; j++)
+			join_partition(scan, &gpus[i].partitions[j]);
+	}
+	join_mdevs(scan, gpus, gpu_count);
+}
+
+/* ---- clients of NVIDIA's driver ---- */
+
+static bool is_of_nvidia(const struct gp_gpu *gpu)
+{
+	return gp_streq(gpu->driver, "nvidia");
+}
+
+/* "Device Minor: \t 0", one line among others. */
+static bool read_minor(struct gp_host *host, const struct gp_gpu *gpu, uint32_t *minor)
+{
+	static const char key[] = "Device Minor:";
+	char path[96], name[GP_PCI_ADDR_SIZE], text[GP_ATTR_MAX];
+	snprintf(path, sizeof(path), "proc/driver/nvidia/gpus/%s/information", gp_pci_addr_format(gpu->addr, name));
+	if (gp_host_read(host, path, text, sizeof(text), NULL) < 0)
+		return false;
+	const char *line = strstr(text, key);
+	if (line == NULL)
+		return false;
+	line += strlen(key);
+	line += strspn(line, " \t");
+	gp_autofree char *digits = gp_xasprintf("%.*s", (int)strspn(line, "0123456789"), line);
+	return gp_parse_u32(digits, minor) == 0;
+}
+
+static void join_clients(struct scan *scan, struct gp_gpu *gpu)
+{
+	uint32_t minor;
+	if (!is_of_nvidia(gpu) || !read_minor(scan->host, gpu, &minor))
+		return;
+	for (size_t i = 0; i < scan->client_count; i++)
+		if (scan->clients[i].number == minor)
+			add_client(scan, gpu, scan->clients[i].pid);
+}
+
+/* ---- the whole of it ---- */
 
 /* A VFIO descriptor needs a bound driver, and keeps it bound. Without one on any VF there is nothing to look for. */
 static bool any_bound(const struct gp_gpu *gpus, size_t gpu_count)
@@ -282,28 +403,37 @@ static bool any_bound(const struct gp_gpu *gpus, size_t gpu_count)
 	return false;
 }
 
+static bool any_of_nvidia(const struct gp_gpu *gpus, size_t gpu_count)
+{
+	for (size_t i = 0; i < gpu_count; i++)
+		if (is_of_nvidia(&gpus[i]))
+			return true;
+	return false;
+}
+
 void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count,
 		     struct gp_source_state *state)
 {
+	bool bound = any_bound(gpus, gpu_count);
 	*state = (struct gp_source_state){.known = true};
-	if (!any_bound(gpus, gpu_count))
+	if (!bound && !any_of_nvidia(gpus, gpu_count))
 		return;
 	if (host->kind == GP_HOST_CAPTURED) {
-		*state = (struct gp_source_state){.known = false, .why = "a captured tree has no /proc"};
+		if (bound)
+			*state = (struct gp_source_state){.known = false,
+							  .why = "a captured tree does not tell who has files open"};
 		return;
 	}
 	struct scan scan = {.host = host, .arena = arena, .proc_fd = -1};
 	scan_processes(&scan);
-	if (scan.opened_count > 1)
-		qsort(scan.opened, scan.opened_count, sizeof(*scan.opened), by_file);
-	for (size_t i = 0; i < gpu_count && scan.opened_count > 0; i++) {
-		gp_pci_read_iommu_groups(host, &gpus[i]);
-		for (size_t j = 0; j < gpus[i].partition_count; j++)
-			join_partition(&scan, &gpus[i].partitions[j]);
-	}
+	join_holders(&scan, gpus, gpu_count);
+	for (size_t i = 0; i < gpu_count && scan.client_count > 0; i++)
+		join_clients(&scan, &gpus[i]);
 	if (scan.proc_fd >= 0)
 		close(scan.proc_fd);
-	if (scan.unknown_why != NULL)
+	/* Whom a client belongs to needs not be known: the driver itself keeps its GPU from a change while it has one.
+	 */
+	if (bound && scan.unknown_why != NULL)
 		*state = (struct gp_source_state){.known = false, .why = scan.unknown_why};
 }
 

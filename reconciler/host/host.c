@@ -81,6 +81,7 @@ static struct gp_host *new_host(int root_fd)
 	host->shown_root = gp_xstrdup("");
 	pthread_mutex_init(&host->vmm_lock, NULL);
 	pthread_mutex_init(&host->pci_lock, NULL);
+	pthread_mutex_init(&host->vgpu_lock, NULL);
 	pthread_mutex_init(&host->abandoned_lock, NULL);
 	return host;
 }
@@ -154,8 +155,10 @@ void gp_host_close(struct gp_host *host)
 	if (host->vmm != NULL)
 		host->vmm->ops->close(host->vmm);
 	gp_pci_close(host);
+	gp_vgpu_config_free(host->vgpu_config);
 	pthread_mutex_destroy(&host->vmm_lock);
 	pthread_mutex_destroy(&host->pci_lock);
+	pthread_mutex_destroy(&host->vgpu_lock);
 	pthread_mutex_destroy(&host->abandoned_lock);
 	free(host->abandoned);
 	free(host->root);

@@ -85,10 +85,13 @@ struct gp_vgpu_type {
 	uint32_t id;            /* the driver's: nvidia-ID, current_vgpu_type */
 	const char *name;       /* "A16-4Q", without "NVIDIA " or "GRID " before it */
 	const char *class_name; /* "Quadro", "NVS", "Compute" … */
-	uint64_t framebuffer;   /* bytes */
+	/* Bytes that it takes of the GPU's memory, with those that the driver keeps of it: what the name counts, and
+	 * the driver shows. 0: not told. */
+	uint64_t framebuffer;
 	uint32_t heads, width, height;
+	bool mig;      /* it takes an instance of a GPU in MIG mode, not a slice of time */
 	bool multiple; /* a VM may have several vGPUs, this among them */
-	uint32_t most; /* of it on one GPU */
+	uint32_t most; /* of it on one GPU; never 0 */
 };
 
 #define GP_VGPU_CONFIG "usr/share/nvidia/vgpu/vgpuConfig.xml"
@@ -101,6 +104,17 @@ struct gp_vgpu_type {
  */
 int gp_host_vgpu_types(struct gp_host *host, const struct gp_gpu *gpu, const struct gp_vgpu_type **types, size_t *count,
 		       struct gp_error *err);
+
+/* ---- mediated devices (mdev.c) ---- */
+
+struct gp_mdev {
+	struct gp_uuid uuid;
+	struct gp_pci_addr parent; /* the VF that it was made on */
+	char type[64];             /* as the directory of the type is named: "nvidia-712" */
+};
+
+/* 1: *out tells what it is; 0: there is none of this name; -1: that cannot be told. */
+int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err);
 
 /* ---- holders (holders.c) ---- */
 
@@ -134,6 +148,10 @@ struct gp_write_request {
  * (guard), GP_E_BUSY, GP_E_TIMEOUT, GP_E_PERMISSION, GP_E_VERIFY (the read-back differs), GP_E_IO. Thread safe.
  */
 int gp_host_write(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err);
+
+/* May root run this program of a vendor? It is there, and it and every directory on its way belong to root and can be
+ * changed by nobody else (GP_E_REFUSED, with the remedy). The path is absolute, inside the root. */
+int gp_host_check_program(struct gp_host *host, const char *program, struct gp_error *err);
 
 /* The path of an attribute, relative to the root; only the host room makes paths. -1: no such base or a hostile name.
  */

@@ -22,7 +22,9 @@ struct gp_host {
 	struct gp_vmm *vmm;
 	pthread_mutex_t pci_lock; /* libpci is not thread safe */
 	struct pci_access *pci;
-	pthread_mutex_t abandoned_lock; /* helpers past their deadline, reaped when they end at last */
+	pthread_mutex_t vgpu_lock;
+	struct gp_vgpu_config *vgpu_config; /* NULL: not read so far, or not readable */
+	pthread_mutex_t abandoned_lock;     /* helpers past their deadline, reaped when they end at last */
 	pid_t *abandoned;
 	size_t abandoned_count;
 };
@@ -126,13 +128,30 @@ char *gp_pci_ids_model(struct gp_arena *arena, const struct gp_gpu *gpu, const s
 /* Opens the list that speaks for this host; -1 when there is none. */
 int gp_pci_ids_open(struct gp_host *host);
 
+/* ---- mdev.c ---- */
+
+/* The UUIDs of all mediated devices of the host. 0, or -1 with errno. */
+int gp_mdev_list(struct gp_host *host, struct gp_names *names);
+bool gp_mdev_iommu_group(struct gp_host *host, const char *uuid, uint32_t *group);
+
+/* ---- vgpu_config.c ---- */
+
+struct gp_vgpu_config;
+void gp_vgpu_config_free(struct gp_vgpu_config *config);
+
 /* ---- holders.c ---- */
 
-/* Adds VFIO holders to the partitions of these GPUs, and says whether all processes could be seen. */
+/* Adds VFIO holders to the partitions of these GPUs and clients to the GPUs themselves, and says whether all processes
+ * could be seen, as far as that matters for the partitions. */
 void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count,
 		     struct gp_source_state *state);
 /* A driver through which a VF is handed to a guest; it holds nothing by itself. */
 bool gp_driver_is_vfio(const char *driver);
+
+/* ---- capture.c ---- */
+
+/* Of libvirt and QEMU on the machine that was captured; zeros when the copy does not tell. */
+void gp_capture_versions(int root_fd, struct gp_hypervisor *out);
 
 /* ---- write.c ---- */
 

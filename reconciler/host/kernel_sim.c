@@ -17,11 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/num.h"
+#include "host/nvidia_sim.h"
 #include "host/sim.h"
 #include "host/sim_bus.h"
 #include "host/sim_device.h"
 #include "host/sim_fault.h"
+#include "host/sim_host.h"
 #include "host/sim_kernel.h"
 #include "host/sim_tree.h"
 
@@ -113,6 +116,7 @@ static int add_vf(struct kernel *kernel, const struct gp_sim_device *device, uin
 static void forget_vf(const struct kernel *kernel, const struct gp_sim_device *device, const char *vf)
 {
 	char bus[GP_SIM_WORD_SIZE];
+	gp_nvidia_hide_vf(kernel->root, device, vf);
 	gp_bus_unbind(kernel->root, vf);
 	gp_bus_leave_group(kernel->root, vf);
 	gp_tree_remove(kernel->root, GP_BUS_DEVICES "/%s", vf);
@@ -551,8 +555,38 @@ static int store_in_driver(struct kernel *kernel, const struct target *target, c
 	return store_plain(kernel, target, value);
 }
 
+/* What NVIDIA's driver keeps: one VF after the other. */
+static int store_vgpu(struct kernel *kernel, const struct gp_nvidia_attribute *attribute, const char *value)
+{
+	gp_autoclose GP_UNUSED int lock = gp_tree_lock(kernel->root, ".sim/locks/%s", attribute->pf);
+	wait_ms(kernel, 0);
+	int result = stumble(kernel, attribute->vf, attribute->name);
+	if (result < 0)
+		return result;
+	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
+	return gp_nvidia_store(kernel->root, attribute, value, &kernel->next_group);
+}
+
+/* The write succeeds in any case; whether the lock was had is read back. */
+static int store_unbind_lock(struct kernel *kernel, const char *pf, const char *value)
+{
+	struct gp_pci_addr addr;
+	struct gp_sim_device device;
+	bool lock;
+	if (parse_kernel_bool(value, &lock) < 0)
+		return -EINVAL;
+	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
+	if (gp_pci_addr_parse(pf, &addr) < 0 || gp_sim_device_load(kernel->root, addr, &device) < 0)
+		return -ENODEV;
+	gp_nvidia_lock_unbind(kernel->root, &device, lock);
+	return 0;
+}
+
 static int store_in_device(struct kernel *kernel, const struct target *target, const char *addr, const char *value)
 {
+	struct gp_nvidia_attribute vgpu;
+	if (gp_nvidia_find_attribute(kernel->root, target->directory, target->name, &vgpu))
+		return store_vgpu(kernel, &vgpu, value);
 	if (!gp_tree_exists(kernel->root, "%s/%s", target->directory, target->name))
 		return -ENOENT;
 	if (gp_streq(target->name, "sriov_numvfs"))
@@ -575,6 +609,8 @@ static int store(struct kernel *kernel, const struct target *target, const char 
 	}
 	if (gp_starts_with(target->directory, "sys/devices/"))
 		return store_in_device(kernel, target, last, value);
+	if (gp_starts_with(target->directory, GP_NVIDIA_PROC_GPUS "/") && gp_streq(target->name, "unbindLock"))
+		return store_unbind_lock(kernel, last, value);
 	return store_plain(kernel, target, value);
 }
 
@@ -588,7 +624,9 @@ static int read_result(int fd)
 	return got == sizeof(result) ? result : -EIO;
 }
 
-static int run_in_kernel(struct kernel *kernel, const struct target *target, const char *value)
+/* Has the work done by a process of its own, and waits for what comes of it. */
+static int run_in_kernel(struct kernel *kernel, int (*work)(struct kernel *kernel, const void *context),
+			 const void *context)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -596,13 +634,24 @@ static int run_in_kernel(struct kernel *kernel, const struct target *target, con
 	kernel->report_fd = ends[1];
 	if (gp_sim_fork_away()) {
 		close(ends[0]);
-		report(kernel, store(kernel, target, value));
+		report(kernel, work(kernel, context));
 		_exit(0);
 	}
 	close(ends[1]);
 	int result = read_result(ends[0]);
 	close(ends[0]);
 	return result;
+}
+
+struct written {
+	struct target target;
+	const char *value;
+};
+
+static int do_write(struct kernel *kernel, const void *context)
+{
+	const struct written *written = context;
+	return store(kernel, &written->target, written->value);
 }
 
 int gp_kernel_sim_write(int root_fd, const char *path, const char *value)
@@ -621,7 +670,101 @@ int gp_kernel_sim_write(int root_fd, const char *path, const char *value)
 		gp_sim_mutation_end(&kernel.mutation, result);
 		return result;
 	}
-	return run_in_kernel(&kernel, &target, word);
+	const struct written written = {target, word};
+	return run_in_kernel(&kernel, do_write, &written);
+}
+
+/* ---- sriov-manage ---- */
+
+enum { EXIT_OK, EXIT_FAILED };
+
+struct run {
+	const char *argument, *device;
+};
+
+/* For a while after it was loaded, the driver makes no VFs, and the program does not notice. */
+static bool is_initialising(const struct kernel *kernel, const char *pf)
+{
+	uint64_t ms = 0, since = 0, booted = 0;
+	gp_autofree char *words = NULL;
+	gp_autofree char *boot = gp_tree_word(kernel->root, ".sim/booted");
+	if (!gp_sim_fault_find(kernel->root, "initialising", pf, "", &words) ||
+	    sscanf(words, "%" SCNu64 " %" SCNu64, &ms, &since) != 2)
+		return false;
+	if (gp_parse_u64(boot, &booted) == 0 && booted > since)
+		since = booted;
+	return gp_clock_unix_ms() < since + ms;
+}
+
+/* All VFs that the driver allows, at once. */
+static int enable_all(struct kernel *kernel, struct gp_sim_device *device, const char *pf, int lock)
+{
+	uint32_t total = device->total_vfs;
+	if (device->driver_total_vfs > 0 && device->driver_total_vfs < total)
+		total = device->driver_total_vfs;
+	if (device->num_vfs > 0 || is_initialising(kernel, pf))
+		return 0;
+	return configure(kernel, device, total, pf, lock);
+}
+
+static int manage(struct kernel *kernel, struct gp_sim_device *device, const char *argument, const char *pf, int lock)
+{
+	int result = stumble(kernel, pf, "sriov-manage");
+	if (result == 0)
+		result = recover(kernel, device, pf);
+	if (result < 0)
+		return result;
+	if (gp_streq(argument, "-e"))
+		return enable_all(kernel, device, pf, lock);
+	return device->num_vfs == 0 ? 0 : disable(kernel, device, device->num_vfs);
+}
+
+static bool lock_unbind(const struct kernel *kernel, const struct gp_sim_device *device, const char *pf, bool on)
+{
+	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
+	if (gp_nvidia_lock_unbind(kernel->root, device, on))
+		return true;
+	say(kernel, pf, "sriov-manage: Cannot obtain unbindLock for %s", pf);
+	return false;
+}
+
+static int do_run(struct kernel *kernel, const void *context)
+{
+	const struct run *run = context;
+	struct gp_pci_addr addr;
+	struct gp_sim_device device;
+	char pf[GP_PCI_ADDR_SIZE];
+	bool knows = gp_streq(run->argument, "-e") || gp_streq(run->argument, "-d");
+	if (!knows || gp_pci_addr_parse(run->device, &addr) < 0)
+		return EXIT_FAILED;
+	gp_pci_addr_format(addr, pf);
+	gp_autofree char *driver = gp_bus_driver(kernel->root, pf);
+	gp_autoclose GP_UNUSED int lock = gp_tree_lock(kernel->root, ".sim/locks/%s", pf);
+	wait_ms(kernel, 0);
+	if (gp_sim_device_load(kernel->root, addr, &device) < 0 || !gp_nvidia_makes_vgpus(&device) ||
+	    !gp_streq(driver, device.driver) || !lock_unbind(kernel, &device, pf, true))
+		return EXIT_FAILED;
+	int result = manage(kernel, &device, run->argument, pf, lock);
+	lock_unbind(kernel, &device, pf, false);
+	return result < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int gp_kernel_sim_run(int root_fd, const char *program, const char *argument, const char *device)
+{
+	struct kernel kernel = kernel_of(root_fd);
+	gp_autofree char *what = gp_xasprintf("run %s %s %s", program, argument, device);
+	const struct run run = {argument, device};
+	const char *path = program;
+	while (*path == '/')
+		path++;
+	int result = gp_sim_mutation_begin(root_fd, what, &kernel.mutation);
+	if (result < 0)
+		return result;
+	/* One program is known here, wherever it was installed. */
+	if (gp_streq(gp_last_component(path), "sriov-manage") && gp_tree_exists(root_fd, "%s", path))
+		return run_in_kernel(&kernel, do_run, &run);
+	gp_sim_mutation_end(&kernel.mutation, -ENOENT);
+	return -ENOENT;
 }
 
 /* ---- boot ---- */
@@ -639,6 +782,22 @@ static int make_bus(int root)
 	    gp_tree_write(root, MODE_READ_WRITE, "", "dev/vfio/vfio") < 0)
 		return -1;
 	return gp_bus_load_driver(root, GP_BUS_VFIO);
+}
+
+/* Modules are there before the devices are looked at. */
+static int load_modules(int root, const struct gp_names *devices)
+{
+	bool nvidia = false, mdev = false;
+	for (size_t i = 0; i < devices->count; i++) {
+		struct gp_pci_addr addr;
+		struct gp_sim_device device;
+		if (gp_pci_addr_parse(gp_names_at(devices, i), &addr) < 0 ||
+		    gp_sim_device_load(root, addr, &device) < 0 || !gp_nvidia_drives(&device))
+			continue;
+		nvidia = true;
+		mdev = mdev || (gp_nvidia_makes_vgpus(&device) && gp_nvidia_is_mdev(&device));
+	}
+	return nvidia ? gp_nvidia_load(root, mdev) : 0;
 }
 
 static int boot_device(struct kernel *kernel, const char *name)
@@ -659,9 +818,13 @@ static int boot_device(struct kernel *kernel, const char *name)
 int gp_kernel_boot(int root, struct gp_error *err)
 {
 	struct gp_names names = {0};
-	static const char *const forgotten[] = {"sys", "proc", "dev", "run", ".sim/open", ".sim/held", ".sim/new_id"};
+	static const char *const forgotten[] = {"sys",           "proc",        "dev",         "run",
+						".sim/open",     ".sim/held",   ".sim/new_id", ".sim/vgpus",
+						".sim/released", ".sim/clients"};
 	gp_autofree char *boots = gp_xasprintf("%" PRIu64 "\n", gp_sim_boots(root) + 1);
-	if (gp_tree_write(root, MODE_READ_WRITE, boots, ".sim/boots") < 0)
+	gp_autofree char *now = gp_xasprintf("%" PRIu64 "\n", gp_clock_unix_ms());
+	if (gp_tree_write(root, MODE_READ_WRITE, boots, ".sim/boots") < 0 ||
+	    gp_tree_write(root, MODE_READ_WRITE, now, ".sim/booted") < 0)
 		return gp_fail_errno(err, errno, "the simulated machine cannot boot");
 
 	struct kernel kernel = kernel_of(root);
@@ -670,7 +833,11 @@ int gp_kernel_boot(int root, struct gp_error *err)
 		result = gp_tree_remove(root, "%s", forgotten[i]);
 	if (result == 0)
 		result = make_bus(root);
+	if (result == 0)
+		result = gp_sim_host_boot(root);
 	gp_tree_names(root, &names, ".sim/devices");
+	if (result == 0)
+		result = load_modules(root, &names);
 	for (size_t i = 0; i < names.count && result == 0; i++)
 		result = boot_device(&kernel, gp_names_at(&names, i));
 	gp_names_clear(&names);
@@ -710,4 +877,17 @@ int gp_kernel_preset_vfs(int root, struct gp_pci_addr pf, uint32_t count, const 
 		result = preset_vf(root, gp_pci_addr_format(gp_sim_vf_addr(&device, i), vf), driver);
 	}
 	return result < 0 ? gp_fail_errno(err, errno, "cannot enable %u VFs of %s", count, name) : 0;
+}
+
+int gp_kernel_preset_vgpus(int root, struct gp_pci_addr pf, const struct gp_sim_vgpu *vgpus, size_t count,
+			   struct gp_error *err)
+{
+	struct kernel kernel = kernel_of(root);
+	struct gp_sim_device device;
+	char name[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(pf, name);
+	if (gp_sim_device_load(root, pf, &device) < 0)
+		return gp_fail_errno(err, errno, "cannot read the device %s", name);
+	int result = gp_nvidia_preset(root, &device, vgpus, count, &kernel.next_group);
+	return result < 0 ? gp_fail_errno(err, -result, "cannot make the vGPUs of %s", name) : 0;
 }

@@ -562,6 +562,7 @@ static void keep_the_rest(const struct gp_gpu *before, struct gp_gpu *now)
 	now->unfit_remedy = before->unfit_remedy;
 	now->vram_bytes = before->vram_bytes;
 	now->vram_source = before->vram_source;
+	now->want_params = before->want_params;
 	now->layouts = before->layouts;
 	now->layout_count = before->layout_count;
 }

@@ -28,15 +28,25 @@ int gp_sim_reboot(const char *directory, struct gp_diags *diags, struct gp_error
  * (managed save). What others do on the machine: not counted as mutations, not struck by faults. */
 int gp_sim_vm(const char *directory, const char *action, const char *argument, struct gp_error *err);
 /*
- * A fault, as one line of words; "clear" removes all, "list" is read from DIR/.sim/faults:
- *	fail N ERRNO             the Nth mutation from now (kernel or VM side) fails with that errno
- *	kill N before|after      the process that asked for the Nth mutation is killed (SIGKILL), before or after it
- *happens attr DEVICE ATTR ERRNO   each write of that attribute fails short DEVICE ATTR        the write succeeds with
- *fewer VFs than asked (half) late DEVICE MS           VFs appear that much after the write returned slow DEVICE ATTR MS
- *the write takes that long block DEVICE ATTR        the write never returns (until cleared) ignore-shutdown NAME the
- *guest does not react to a shutdown request unreadable PATH          nobody can read it: mode 000, and for root a link
- *that leads nowhere hold DEVICE              a process with the VF's VFIO group open (pid and comm invented, under
- *proc/) libvirt-down             the VM side does not answer DEVICE is an address, or a VF as "0000:41:00.0/3".
+ * A fault, as one line of words; "clear" removes all, and DIR/.sim/faults lists them. DEVICE is an address, or a VF as
+ * "0000:41:00.0/3".
+ *
+ * - fail N ERRNO: the Nth mutation from now (kernel or VM side) fails with that errno
+ * - kill N before|after: the process that asked for the Nth mutation is killed (SIGKILL), before or after it happens
+ * - attr DEVICE ATTR ERRNO: each write of that attribute fails
+ * - short DEVICE sriov_numvfs: it succeeds with fewer VFs than asked (half), be it a write or sriov-manage
+ * - late DEVICE MS: VFs appear that much after the write, or the program, returned
+ * - slow DEVICE ATTR MS: the write takes that long
+ * - block DEVICE ATTR: the write never returns (until cleared)
+ * - initialising DEVICE MS: for that long from now, and from each boot, on, sriov-manage does nothing and succeeds
+ * - client DEVICE [NAME]: a process has NVIDIA's PF open (pid invented, under proc/)
+ * - settle DEVICE MS: for that long after a guest let go of a VF, or of its mediated device, the driver keeps it
+ * - drops DEVICE: a vGPU type is taken, or a mediated device made, without an error, and is not there
+ * - ignore-shutdown NAME: the guest does not react to a shutdown request
+ * - unreadable PATH: nobody can read it: mode 000, and for root a link that leads nowhere
+ * - hold DEVICE: a process with the VF's VFIO group open, or that of the mediated device on it
+ * - libvirt VERSION: the VM side is that of another release
+ * - libvirt-down: the VM side does not answer
  */
 int gp_sim_fault(const char *directory, const char *const *words, size_t count, struct gp_error *err);
 
@@ -45,6 +55,12 @@ int gp_sim_fault(const char *directory, const char *const *words, size_t count, 
  * like write(2). A process of its own does it and goes on when the caller is killed.
  */
 int gp_kernel_sim_write(int root_fd, const char *path, const char *value);
+/*
+ * The same for a vendor's program, with one argument and a device: NVIDIA's sriov-manage, wherever it was installed
+ * (`program` is its path from the root on, and there must be a file). Its exit status, or -errno when it could not be
+ * run.
+ */
+int gp_kernel_sim_run(int root_fd, const char *program, const char *argument, const char *device);
 
 /*
  * Waits until nothing is at work on the machine any more: no write of the pretend kernel, no helper of a gpupart that

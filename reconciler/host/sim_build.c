@@ -95,8 +95,9 @@ static void add_hostdev(struct gp_str *out, const struct gp_sim_hostdev *hostdev
 	gp_str_printf(&guest, "<address type='pci' domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>",
 		      at.domain, at.bus, at.slot, at.function);
 	struct gp_hostdev plain = {
-		.type = GP_HOSTDEV_PCI,
+		.type = hostdev->type,
 		.source = hostdev->source,
+		.mdev = hostdev->mdev,
 		.managed = hostdev->managed,
 		.alias = hostdev->alias,
 		.guest_xml = gp_str_text(&guest),
@@ -194,6 +195,26 @@ static int make_devices(int root, const struct gp_sim_description *machine)
 	return 0;
 }
 
+/* One GPU with the vGPU driver: it has been installed. */
+static int make_driver(int root, const struct gp_sim_description *machine)
+{
+	for (size_t i = 0; i < machine->gpu_count; i++)
+		if (gp_nvidia_makes_vgpus(&machine->gpus[i].device))
+			return gp_nvidia_install(root, machine->sriov_manage);
+	return 0;
+}
+
+static int make_vgpus(int root, const struct gp_sim_description *machine, struct gp_error *err)
+{
+	for (size_t i = 0; i < machine->gpu_count; i++) {
+		const struct gp_sim_gpu *gpu = &machine->gpus[i];
+		if (gpu->vgpu_count > 0 &&
+		    gp_kernel_preset_vgpus(root, gpu->device.addr, gpu->vgpus, gpu->vgpu_count, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int make_vfs(int root, const struct gp_sim_description *machine, struct gp_error *err)
 {
 	for (size_t i = 0; i < machine->gpu_count; i++) {
@@ -211,10 +232,11 @@ static int make_machine(int root, const struct gp_source *source, const struct g
 			struct gp_arena *arena, struct gp_error *err)
 {
 	gp_autofree char *hostname = gp_xasprintf("%s\n", machine->hostname);
-	if (make_skeleton(root) < 0 || make_devices(root, machine) < 0 || make_pci_ids(root, machine, arena) < 0 ||
-	    gp_tree_write(root, MODE, hostname, "etc/hostname") < 0)
+	if (make_skeleton(root) < 0 || gp_sim_host_save(root, &machine->host) < 0 || make_devices(root, machine) < 0 ||
+	    make_pci_ids(root, machine, arena) < 0 || gp_tree_write(root, MODE, hostname, "etc/hostname") < 0 ||
+	    make_driver(root, machine) < 0 || gp_sim_hypervisor_save(root, machine->libvirt, machine->qemu) < 0)
 		return gp_fail_errno(err, errno, "the simulated machine cannot be made");
-	if (gp_kernel_boot(root, err) < 0 || make_vfs(root, machine, err) < 0)
+	if (gp_kernel_boot(root, err) < 0 || make_vfs(root, machine, err) < 0 || make_vgpus(root, machine, err) < 0)
 		return -1;
 	for (size_t i = 0; i < machine->vm_count; i++)
 		if (make_domain(root, &machine->vms[i], err) < 0)

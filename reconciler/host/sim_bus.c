@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "host/nvidia_sim.h"
+#include "host/sim_host.h"
 #include "host/sim_kernel.h"
 #include "host/sim_tree.h"
 
@@ -53,18 +55,23 @@ static char *device_target(const struct gp_sim_device *device, const char *addr)
 	return gp_xasprintf("../../../../%s/%s", gp_sim_bus_path(device, bus) + strlen("sys/"), addr);
 }
 
-/* Is anybody's descriptor of its group open? */
+bool gp_bus_group_is_open(int root, const char *group)
+{
+	struct gp_names pids = {0};
+	gp_tree_names(root, &pids, ".sim/open/%s", group);
+	bool is_open = pids.count > 0;
+	gp_names_clear(&pids);
+	return is_open;
+}
+
 bool gp_bus_is_held(int root, const char *addr)
 {
 	gp_autofree char *driver = gp_bus_driver(root, addr);
 	gp_autofree char *group = gp_bus_group(root, addr);
-	struct gp_names pids = {0};
-	if (!gp_streq(driver, GP_BUS_VFIO) || group[0] == '\0')
-		return false;
-	gp_tree_names(root, &pids, ".sim/open/%s", group);
-	bool held = pids.count > 0;
-	gp_names_clear(&pids);
-	return held;
+	bool is_vfio = gp_streq(driver, GP_BUS_VFIO) || gp_tree_exists(root, GP_BUS_DEVICES "/%s/vfio-dev", addr);
+	if (is_vfio && group[0] != '\0' && gp_bus_group_is_open(root, group))
+		return true;
+	return gp_streq(driver, GP_NVIDIA_DRIVER) && gp_nvidia_mdev_is_held(root, addr);
 }
 
 bool gp_kernel_device_exists(int root, struct gp_pci_addr addr)
@@ -77,6 +84,13 @@ bool gp_kernel_device_held(int root, struct gp_pci_addr addr)
 {
 	char name[GP_PCI_ADDR_SIZE];
 	return gp_bus_is_held(root, gp_pci_addr_format(addr, name));
+}
+
+bool gp_kernel_device_is_vfio(int root, struct gp_pci_addr addr)
+{
+	char name[GP_PCI_ADDR_SIZE];
+	gp_autofree char *driver = gp_bus_driver(root, gp_pci_addr_format(addr, name));
+	return gp_streq(driver, GP_BUS_VFIO) || gp_tree_exists(root, GP_BUS_DEVICES "/%s/vfio-dev", name);
 }
 
 char *gp_kernel_device_driver(int root, struct gp_pci_addr addr)
@@ -105,7 +119,7 @@ int gp_kernel_vf_owner(int root, struct gp_pci_addr addr, struct gp_pci_addr *pf
 /* ---- IOMMU groups ---- */
 
 /* The lowest number that is free, as the kernel gives them out. */
-static int new_group(int root, unsigned *next, char name[GP_SIM_WORD_SIZE])
+int gp_bus_new_group(int root, unsigned *next, char name[GP_SIM_WORD_SIZE])
 {
 	gp_autoclose int groups = gp_open_inside(root, GP_BUS_GROUPS, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 	if (groups < 0)
@@ -113,20 +127,23 @@ static int new_group(int root, unsigned *next, char name[GP_SIM_WORD_SIZE])
 	for (;; (*next)++) {
 		snprintf(name, GP_SIM_WORD_SIZE, "%u", *next);
 		if (mkdirat(groups, name, 0755) == 0)
-			return 0;
+			break;
 		if (errno != EEXIST)
 			return -1;
 	}
+	return gp_tree_mkdir(root, GP_BUS_GROUPS "/%s/devices", name) < 0 ||
+			       gp_tree_write(root, MODE_READ_WRITE, "DMA-FQ\n", GP_BUS_GROUPS "/%s/type", name) < 0
+		       ? -1
+		       : 0;
 }
 
 int gp_bus_join_group(int root, unsigned *next, const struct gp_sim_device *device, const char *addr)
 {
 	char group[GP_SIM_WORD_SIZE];
-	if (gp_tree_exists(root, GP_BUS_DEVICES "/%s/iommu_group", addr))
+	if (gp_tree_exists(root, GP_BUS_DEVICES "/%s/iommu_group", addr) || gp_sim_host_lacks_iommu(root))
 		return 0;
 	gp_autofree char *target = device_target(device, addr);
-	if (new_group(root, next, group) < 0 || gp_tree_mkdir(root, GP_BUS_GROUPS "/%s/devices", group) < 0 ||
-	    gp_tree_write(root, MODE_READ_WRITE, "DMA-FQ\n", GP_BUS_GROUPS "/%s/type", group) < 0 ||
+	if (gp_bus_new_group(root, next, group) < 0 ||
 	    gp_tree_link(root, target, GP_BUS_GROUPS "/%s/devices/%s", group, addr) < 0)
 		return -1;
 	gp_autofree char *link = gp_xasprintf("../../../kernel/iommu_groups/%s", group);
@@ -208,6 +225,9 @@ int gp_bus_bind(int root, const char *addr, const char *driver)
 	bool is_vf;
 	if (family_of(root, addr, &device, &is_vf) < 0)
 		return -ENODEV;
+	/* NVIDIA's VFs are nothing without the driver of their PF. */
+	if (is_vf && gp_nvidia_makes_vgpus(&device) && !gp_streq(driver, device.driver))
+		return -EINVAL;
 	gp_autofree char *target = device_target(&device, addr);
 	gp_autofree char *link = gp_xasprintf("../../../bus/pci/drivers/%s", driver);
 	if (gp_tree_link(root, target, GP_BUS_DRIVERS "/%s/%s", driver, addr) < 0 ||
@@ -215,7 +235,26 @@ int gp_bus_bind(int root, const char *addr, const char *driver)
 		return -errno;
 	if (gp_streq(driver, GP_BUS_VFIO) && show_vfio_group(root, addr) < 0)
 		return -errno;
-	return is_vf || gp_sim_show_driver(root, &device, driver) == 0 ? 0 : -errno;
+	if (!is_vf && gp_sim_show_driver(root, &device, driver) < 0)
+		return -errno;
+	if (!gp_streq(driver, GP_NVIDIA_DRIVER))
+		return 0;
+	return is_vf ? gp_nvidia_show_vf(root, &device, addr) : gp_nvidia_show_pf(root, &device);
+}
+
+static void hide_driver(int root, const char *addr, const char *driver)
+{
+	struct gp_sim_device device;
+	bool is_vf;
+	if (family_of(root, addr, &device, &is_vf) < 0)
+		return;
+	if (is_vf && gp_streq(driver, GP_NVIDIA_DRIVER))
+		gp_nvidia_hide_vf(root, &device, addr);
+	if (is_vf)
+		return;
+	gp_sim_show_driver(root, &device, "");
+	if (gp_streq(driver, GP_NVIDIA_DRIVER))
+		gp_nvidia_hide_pf(root, &device);
 }
 
 /* Leaves the device without a driver, whoever holds it. */
@@ -223,16 +262,13 @@ void gp_bus_unbind(int root, const char *addr)
 {
 	gp_autofree char *driver = gp_bus_driver(root, addr);
 	gp_autofree char *group = gp_bus_group(root, addr);
-	struct gp_sim_device device;
-	bool is_vf;
 	if (driver[0] == '\0')
 		return;
 	gp_tree_remove(root, GP_BUS_DEVICES "/%s/driver", addr);
 	gp_tree_remove(root, GP_BUS_DRIVERS "/%s/%s", driver, addr);
 	if (gp_streq(driver, GP_BUS_VFIO) && group[0] != '\0')
 		gp_tree_remove(root, "dev/vfio/%s", group);
-	if (family_of(root, addr, &device, &is_vf) == 0 && !is_vf)
-		gp_sim_show_driver(root, &device, "");
+	hide_driver(root, addr, driver);
 }
 
 /* Offers a device without a driver to those that match. */
@@ -242,11 +278,14 @@ int gp_bus_probe(int root, const char *addr)
 	gp_autofree char *override = override_of(root, addr);
 	if (bound[0] != '\0' || !gp_bus_may_probe(root, addr))
 		return 0;
-	if (override[0] != '\0')
-		return driver_exists(root, override) ? gp_bus_bind(root, addr, override) : 0;
+	int result = 0;
+	/* That a driver does not take it after all is nothing that who asks is told. */
+	if (override[0] != '\0') {
+		result = driver_exists(root, override) ? gp_bus_bind(root, addr, override) : 0;
+		return result == -EINVAL ? 0 : result;
+	}
 
 	struct gp_names drivers = {0};
-	int result = 0;
 	gp_tree_names(root, &drivers, GP_BUS_DRIVERS);
 	for (size_t i = 0; i < drivers.count; i++)
 		if (gp_bus_matches(root, addr, gp_names_at(&drivers, i))) {
@@ -254,7 +293,7 @@ int gp_bus_probe(int root, const char *addr)
 			break;
 		}
 	gp_names_clear(&drivers);
-	return result;
+	return result == -EINVAL ? 0 : result;
 }
 
 int gp_bus_load_driver(int root, const char *driver)

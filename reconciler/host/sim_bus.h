@@ -19,12 +19,15 @@ bool gp_bus_has(int root, const char *addr);
 /* Driver and IOMMU group of a device, caller frees; "" none. */
 char *gp_bus_driver(int root, const char *addr);
 char *gp_bus_group(int root, const char *addr);
-/* Is anybody's descriptor of its group open? */
+/* Is anybody's descriptor of the group open; of its group, or of that of a mediated device on it? */
+bool gp_bus_group_is_open(int root, const char *group);
 bool gp_bus_is_held(int root, const char *addr);
 
 /* A group of its own. *next: the number to look at first; the lowest free one from there is taken. -1 with errno. */
 int gp_bus_join_group(int root, unsigned *next, const struct gp_sim_device *device, const char *addr);
 void gp_bus_leave_group(int root, const char *addr);
+/* An empty group. */
+int gp_bus_new_group(int root, unsigned *next, char name[GP_SIM_WORD_SIZE]);
 
 int gp_bus_load_driver(int root, const char *driver);                    /* its directory; "" is fine */
 int gp_bus_set_override(int root, const char *addr, const char *driver); /* "" clears */
@@ -32,6 +35,7 @@ int gp_bus_set_override(int root, const char *addr, const char *driver); /* "" c
 bool gp_bus_matches(int root, const char *addr, const char *driver);
 /* With sriov_drivers_autoprobe off, a VF is probed only by the driver that its override names. */
 bool gp_bus_may_probe(int root, const char *addr);
+/* -EINVAL: the driver does not take this device after all. */
 int gp_bus_bind(int root, const char *addr, const char *driver);
 /* Leaves the device without a driver, whoever holds it. */
 void gp_bus_unbind(int root, const char *addr);

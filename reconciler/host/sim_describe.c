@@ -44,10 +44,21 @@ static const struct preset presets[] = {
 	{"mi300x", "Advanced Micro Devices, Inc. [AMD/ATI]", "Aqua Vanjaram [Instinct MI300X]", NULL,
 	 "Aqua Vanjaram [Instinct MI300X VF]", 0x1002, 0x74a1, 0x1002, 0x74a1, 0x120000, 0x74b5, "gim", false, 8, 16, 1,
 	 196608},
+	/* One GPU of the four on a board: repeat: 4 gives a board. */
 	{"a16", "NVIDIA Corporation", "GA107GL [A2 / A16]", "A16", NULL, 0x10de, 0x25b6, 0x10de, 0x14a9, 0x030200,
 	 0x25b6, "nvidia", false, 16, 4, 1, 0},
 	{"a2", "NVIDIA Corporation", "GA107GL [A2 / A16]", "A2", NULL, 0x10de, 0x25b6, 0x10de, 0x157e, 0x030200, 0x25b6,
 	 "nvidia", false, 16, 4, 1, 0},
+	{"a40", "NVIDIA Corporation", "GA102GL [A40]", NULL, NULL, 0x10de, 0x2235, 0x10de, 0x145a, 0x030200, 0x2235,
+	 "nvidia", false, 32, 4, 1, 0},
+	{"l40s", "NVIDIA Corporation", "AD102GL [L40S]", NULL, NULL, 0x10de, 0x26b9, 0x10de, 0x1851, 0x030200, 0x26b9,
+	 "nvidia", false, 32, 4, 1, 0},
+	{"a10", "NVIDIA Corporation", "GA102GL [A10]", NULL, NULL, 0x10de, 0x2236, 0x10de, 0x1482, 0x030200, 0x2236,
+	 "nvidia", false, 32, 4, 1, 0},
+	{"l4", "NVIDIA Corporation", "AD104GL [L4]", NULL, NULL, 0x10de, 0x27b8, 0x10de, 0x16ca, 0x030200, 0x27b8,
+	 "nvidia", false, 32, 4, 1, 0},
+	{"a100", "NVIDIA Corporation", "GA100 [A100 PCIe 40GB]", NULL, NULL, 0x10de, 0x20f1, 0x10de, 0x145f, 0x030200,
+	 0x20f1, "nvidia", false, 20, 4, 1, 0},
 	{"pm173x", "Samsung Electronics Co Ltd", "NVMe SSD Controller PM173X", NULL, NULL, 0x144d, 0xa824, 0x144d,
 	 0xa801, 0x010802, 0xa824, "nvme", true, 32, 1, 1, 0},
 	{"x710", "Intel Corporation", "Ethernet Controller X710 for 10GbE SFP+", NULL,
@@ -207,6 +218,27 @@ static void take_address(struct reader *reader, const struct gp_yaml_node *node,
 		      node->text);
 }
 
+/* One of the words; its place among them, or -1. */
+static int take_choice(struct reader *reader, const struct gp_yaml_node *node, const char *key,
+		       const char *const *words, size_t count)
+{
+	if (node == NULL || !is_scalar(reader, node, key))
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (gp_streq(words[i], node->text))
+			return (int)i;
+	fault_word(reader, node, "bad-value", key, words, count);
+	return -1;
+}
+
+static void take_choice_word(struct reader *reader, const struct gp_yaml_node *node, const char *key,
+			     const char *const *words, size_t count, char out[GP_SIM_WORD_SIZE])
+{
+	int choice = take_choice(reader, node, key, words, count);
+	if (choice >= 0)
+		snprintf(out, GP_SIM_WORD_SIZE, "%s", words[choice]);
+}
+
 static void take(struct reader *reader, const struct row *row, const struct gp_yaml_node *node, void *object)
 {
 	void *at = (char *)object + row->offset;
@@ -292,6 +324,7 @@ struct gpu_entry {
 	uint32_t numa_node; /* NO_NODE: none */
 	char vf_driver[GP_SIM_WORD_SIZE];
 	const struct gp_yaml_node *preset, *subsystem, *address;
+	const struct gp_yaml_node *framework, *scheduler, *profile, *profiles, *mdevs; /* NVIDIA's */
 	uint32_t initial_vfs, vf_device, latency_ms; /* UNSET: as the device is otherwise */
 };
 
@@ -333,6 +366,12 @@ static const struct row gpu_rows[] = {
 	{"vf_driver", TAKE_WORD, ENTRY(vf_driver), 0, 0},
 	{"autoprobe", TAKE_BOOL, GPU(autoprobe), 0, 0},
 	{"latency_ms", TAKE_NUMBER, DEVICE(latency_ms), 0, 3600000},
+	{"vgpu_driver", TAKE_BOOL, DEVICE(vgpu_driver), 0, 0},
+	{"framework", TAKE_NODE, ENTRY(framework), 0, 0},
+	{"scheduler", TAKE_NODE, ENTRY(scheduler), 0, 0},
+	{"profile", TAKE_NODE, ENTRY(profile), 0, 0},
+	{"profiles", TAKE_NODE, ENTRY(profiles), 0, 0},
+	{"mdevs", TAKE_NODE, ENTRY(mdevs), 0, 0},
 };
 
 static void apply_preset(struct reader *reader, struct gpu_entry *entry)
@@ -383,6 +422,197 @@ static void take_subsystem(struct reader *reader, struct gpu_entry *entry)
 		fault(reader, node, "bad-value", "'subsystem' is vendor and device as in \"8086:4905\", not '%s'",
 		      node->text);
 }
+
+/* ---- gpus: NVIDIA's ---- */
+
+static const struct gp_sim_vgpu_type *take_profile(struct reader *reader, const struct gp_yaml_node *node,
+						   const struct gpu_entry *entry)
+{
+	const struct gp_sim_board *board = gp_sim_board_of(&entry->gpu.device);
+	if (!is_scalar(reader, node, "profile"))
+		return NULL;
+	const struct gp_sim_vgpu_type *type = gp_sim_vgpu_by_name(board, node->text);
+	if (type == NULL)
+		fault(reader, node, "unknown-profile", "the driver knows no vGPU type '%s' for this GPU", node->text);
+	return type;
+}
+
+/* All of one GPU are of one size, and there are no more of them than fit. */
+static void add_vgpu(struct reader *reader, const struct gp_yaml_node *node, struct gp_sim_gpu *gpu,
+		     const struct gp_sim_vgpu *vgpu)
+{
+	const struct gp_sim_board *board = gp_sim_board_of(&gpu->device);
+	const struct gp_sim_vgpu_type *type = gp_sim_vgpu_by_id(board, vgpu->type);
+	const struct gp_sim_vgpu_type *first =
+		gpu->vgpu_count == 0 ? type : gp_sim_vgpu_by_id(board, gpu->vgpus[0].type);
+	for (size_t i = 0; i < gpu->vgpu_count; i++)
+		if (gpu->vgpus[i].vf == vgpu->vf) {
+			fault(reader, node, "vf-in-use", "VF %" PRIu32 " has a vGPU already", vgpu->vf);
+			return;
+		}
+	if (type->gib != first->gib)
+		fault(reader, node, "mixed-sizes", "all vGPUs of a GPU have one size of framebuffer");
+	else if (gpu->vgpu_count >= gp_sim_vgpu_most(board, type))
+		fault(reader, node, "too-many-vgpus", "there can be %" PRIu32 " vGPUs of this size on the GPU",
+		      gp_sim_vgpu_most(board, type));
+	else
+		*gp_arena_push(reader->arena, gpu->vgpus, gpu->vgpu_count) = *vgpu;
+}
+
+/* profile: A16-4Q gives it to as many VFs as can have it; as a mediated device, to those that a VM names. */
+static void read_profile(struct reader *reader, struct gpu_entry *entry)
+{
+	const struct gp_yaml_node *node = entry->profile;
+	const struct gp_sim_vgpu_type *type = node == NULL ? NULL : take_profile(reader, node, entry);
+	struct gp_sim_gpu *gpu = &entry->gpu;
+	if (type == NULL)
+		return;
+	uint32_t most = gp_sim_vgpu_most(gp_sim_board_of(&gpu->device), type);
+	gpu->used_vfs = most < gpu->vfs || gpu->vfs == 0 ? most : gpu->vfs;
+	if (gp_nvidia_is_mdev(&gpu->device)) {
+		gpu->mdev_type = type->id;
+		return;
+	}
+	for (uint32_t i = 0; i < gpu->used_vfs && i < gpu->vfs; i++)
+		add_vgpu(reader, node, gpu, &(struct gp_sim_vgpu){.vf = i, .type = type->id});
+}
+
+/* profiles: [A16-4Q, none, A16-4C], for VF 0, 1, 2. */
+static void read_profiles(struct reader *reader, struct gpu_entry *entry)
+{
+	const struct gp_yaml_node *list = entry->profiles;
+	struct gp_sim_gpu *gpu = &entry->gpu;
+	uint32_t vf = 0;
+	if (list == NULL)
+		return;
+	if (list->type != GP_YAML_SEQUENCE || gp_nvidia_is_mdev(&gpu->device) || entry->profile != NULL) {
+		fault(reader, list, "wrong-type",
+		      "'profiles' is a list of what each VF has, in the place of 'profile'; mediated devices are "
+		      "'mdevs'");
+		return;
+	}
+	for (const struct gp_yaml_item *item = list->first; item != NULL; item = item->next, vf++) {
+		if (item->value->type == GP_YAML_SCALAR && gp_streq(item->value->text, "none"))
+			continue;
+		const struct gp_sim_vgpu_type *type = take_profile(reader, item->value, entry);
+		if (type == NULL)
+			continue;
+		if (vf >= gpu->vfs)
+			fault(reader, item->value, "no-such-vf", "there is no VF %" PRIu32 ": 'vfs' is %" PRIu32, vf,
+			      gpu->vfs);
+		else
+			add_vgpu(reader, item->value, gpu, &(struct gp_sim_vgpu){.vf = vf, .type = type->id});
+		gpu->used_vfs = vf + 1;
+	}
+}
+
+struct mdev_entry {
+	const struct gp_yaml_node *profile, *uuid;
+	uint32_t vf;
+};
+
+#define MDEV(member) offsetof(struct mdev_entry, member)
+
+static const struct row mdev_rows[] = {
+	{"vf", TAKE_NUMBER, MDEV(vf), 0, 4095},
+	{"profile", TAKE_NODE, MDEV(profile), 0, 0},
+	{"uuid", TAKE_NODE, MDEV(uuid), 0, 0},
+};
+
+static void read_mdev(struct reader *reader, const struct gp_yaml_node *node, struct gpu_entry *entry)
+{
+	struct mdev_entry mdev = {.vf = UNSET};
+	struct gp_sim_vgpu vgpu = {0};
+	if (!take_mapping(reader, node, "a mediated device", mdev_rows, COUNT(mdev_rows), &mdev))
+		return;
+	if (mdev.vf == UNSET || mdev.profile == NULL || mdev.uuid == NULL) {
+		fault(reader, node, "missing-key", "a mediated device needs 'vf', 'profile' and 'uuid'");
+		return;
+	}
+	const struct gp_sim_vgpu_type *type = take_profile(reader, mdev.profile, entry);
+	if (mdev.vf >= entry->gpu.vfs)
+		fault(reader, node, "no-such-vf", "there is no VF %" PRIu32 ": 'vfs' is %" PRIu32, mdev.vf,
+		      entry->gpu.vfs);
+	else if (is_scalar(reader, mdev.uuid, "uuid") && gp_uuid_parse(mdev.uuid->text, &vgpu.mdev) < 0)
+		fault(reader, mdev.uuid, "bad-value", "'%s' is no UUID", mdev.uuid->text);
+	if (type == NULL || !is_sound(reader))
+		return;
+	vgpu.vf = mdev.vf;
+	vgpu.type = type->id;
+	add_vgpu(reader, node, &entry->gpu, &vgpu);
+}
+
+static void read_mdevs(struct reader *reader, struct gpu_entry *entry)
+{
+	const struct gp_yaml_node *list = entry->mdevs;
+	size_t faults = reader->faults;
+	if (list == NULL)
+		return;
+	if (list->type != GP_YAML_SEQUENCE || !gp_nvidia_is_mdev(&entry->gpu.device) || entry->repeat > 1) {
+		fault(reader, list, "wrong-type",
+		      "'mdevs' is a list of the mediated devices of one GPU, with 'framework: mdev'");
+		return;
+	}
+	for (const struct gp_yaml_item *item = list->first; item != NULL; item = item->next)
+		read_mdev(reader, item->value, entry);
+	reader->faults = faults;
+}
+
+static bool refuse_nvidia_keys(struct reader *reader, const struct gp_yaml_node *node)
+{
+	static const char *const keys[] = {"vgpu_driver", "framework", "scheduler", "profile", "profiles", "mdevs"};
+	bool refused = false;
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		const struct gp_yaml_node *value = gp_yaml_get(node, keys[i]);
+		if (value != NULL)
+			fault(reader, value, "not-nvidia", "'%s' is for a GPU of NVIDIA's with driver nvidia", keys[i]);
+		refused = refused || value != NULL;
+	}
+	return refused;
+}
+
+/* They are bound when they are made, and to no other driver. */
+static void take_vf_driver(struct reader *reader, const struct gp_yaml_node *node, struct gpu_entry *entry,
+			   bool has_vgpus)
+{
+	const struct gp_yaml_node *given = gp_yaml_get(node, "vf_driver");
+	const char *own = entry->gpu.device.driver;
+	if (!gp_nvidia_makes_vgpus(&entry->gpu.device))
+		return;
+	if (given == NULL)
+		snprintf(entry->vf_driver, sizeof(entry->vf_driver), "%s", own);
+	else if (!gp_streq(entry->vf_driver, own) && (has_vgpus || entry->vf_driver[0] != '\0'))
+		fault(reader, given, "bad-value", "VFs of the vGPU driver have driver %s, or none and no vGPU", own);
+}
+
+static void read_nvidia(struct reader *reader, const struct gp_yaml_node *node, struct gpu_entry *entry)
+{
+	static const char *const frameworks[] = {"vfio", "mdev"};
+	static const char *const schedulers[] = {"best-effort", "equal-share", "fixed-share"};
+	struct gp_sim_gpu *gpu = &entry->gpu;
+	bool has_vgpus = entry->profile != NULL || entry->profiles != NULL || entry->mdevs != NULL;
+	if (!gp_nvidia_drives(&gpu->device)) {
+		refuse_nvidia_keys(reader, node);
+		return;
+	}
+	take_choice_word(reader, entry->framework, "framework", frameworks, COUNT(frameworks), gpu->device.framework);
+	take_choice_word(reader, entry->scheduler, "scheduler", schedulers, COUNT(schedulers), gpu->device.scheduler);
+	take_vf_driver(reader, node, entry, has_vgpus);
+	if (!has_vgpus)
+		return;
+	if (!gp_nvidia_makes_vgpus(&gpu->device)) {
+		fault(reader, node, "no-vgpu-driver", "without the vGPU driver and SR-IOV the GPU has no vGPUs");
+		return;
+	}
+	/* sriov-manage makes all of them. */
+	if (gp_yaml_get(node, "vfs") == NULL)
+		gpu->vfs = gpu->device.total_vfs;
+	read_profile(reader, entry);
+	read_profiles(reader, entry);
+	read_mdevs(reader, entry);
+}
+
+/* ---- gpus: what goes for all ---- */
 
 static void check_sriov(struct reader *reader, const struct gp_yaml_node *node, const struct gpu_entry *entry)
 {
@@ -452,6 +682,10 @@ static void add_gpus(struct reader *reader, const struct gpu_entry *entry)
 	for (uint32_t i = 0; i < entry->repeat && reader->out->gpu_count < MOST_GPUS; i++) {
 		struct gp_sim_gpu *gpu = gp_arena_push(reader->arena, reader->out->gpus, reader->out->gpu_count);
 		*gpu = entry->gpu;
+		gpu->vgpus = NULL;
+		gpu->vgpu_count = 0;
+		for (size_t j = 0; j < entry->gpu.vgpu_count; j++)
+			*gp_arena_push(reader->arena, gpu->vgpus, gpu->vgpu_count) = entry->gpu.vgpus[j];
 		gpu->device.addr.bus = (uint8_t)(first->addr.bus + i * entry->step);
 		gpu->vf_driver = gp_arena_strdup(reader->arena, entry->vf_driver);
 		nth_slot(first->slot, i, gpu->device.slot);
@@ -477,6 +711,9 @@ static void read_gpu(struct reader *reader, const struct gp_yaml_node *node)
 		.mmio = true,
 		.driver_sriov = true,
 		.buses = ANY_BUSES,
+		.vgpu_driver = true,
+		.framework = "vfio",
+		.scheduler = "best-effort",
 	};
 	reader->faults = reader->diags->error_count;
 	entry.preset = node->type == GP_YAML_MAPPING ? gp_yaml_get(node, "preset") : NULL;
@@ -492,6 +729,8 @@ static void read_gpu(struct reader *reader, const struct gp_yaml_node *node)
 		take_address(reader, entry.address, "address", &device->addr);
 	if (entry.address != NULL)
 		entry.gpu.mark = entry.address->mark;
+	if (is_sound(reader))
+		read_nvidia(reader, node, &entry);
 	if (is_sound(reader))
 		check_gpu(reader, node, &entry);
 	finish_device(&entry);
@@ -564,9 +803,8 @@ static const struct row vm_rows[] = {
 };
 
 struct hostdev_entry {
-	const struct gp_yaml_node *vf, *source, *ours, *address;
+	const struct gp_yaml_node *vf, *source, *mdev, *ours, *address, *managed;
 	uint32_t request; /* UNSET: its place in the list */
-	bool managed;
 };
 
 #define HOSTDEV(member) offsetof(struct hostdev_entry, member)
@@ -574,23 +812,32 @@ struct hostdev_entry {
 static const struct row hostdev_rows[] = {
 	{"vf", TAKE_NODE, HOSTDEV(vf), 0, 0},           {"source", TAKE_NODE, HOSTDEV(source), 0, 0},
 	{"ours", TAKE_NODE, HOSTDEV(ours), 0, 0},       {"request", TAKE_NUMBER, HOSTDEV(request), 0, 255},
-	{"address", TAKE_NODE, HOSTDEV(address), 0, 0}, {"managed", TAKE_BOOL, HOSTDEV(managed), 0, 0},
+	{"address", TAKE_NODE, HOSTDEV(address), 0, 0}, {"managed", TAKE_NODE, HOSTDEV(managed), 0, 0},
+	{"mdev", TAKE_NODE, HOSTDEV(mdev), 0, 0},
 };
 
 static uint32_t enabled_or_all(const struct gp_sim_gpu *gpu)
 {
+	if (gpu->used_vfs > 0)
+		return gpu->used_vfs;
 	return gpu->vfs > 0 ? gpu->vfs : gpu->device.total_vfs;
 }
 
+/* A VF of the description. */
+struct place {
+	struct gp_sim_gpu *gpu;
+	uint32_t vf;
+};
+
 /* The VF for the nth name of a pattern: the next ones of the same GPU, then those of the next GPU that has any. */
-static bool nth_vf(const struct gp_sim_description *machine, const struct gp_sim_gpu *gpu, uint32_t index, size_t nth,
-		   struct gp_pci_addr *out)
+static bool nth_vf(const struct gp_sim_description *machine, struct gp_sim_gpu *gpu, uint32_t index, size_t nth,
+		   struct place *out)
 {
 	uint64_t left = (uint64_t)index + nth;
 	for (; gpu < machine->gpus + machine->gpu_count; gpu++) {
 		uint32_t has = enabled_or_all(gpu);
 		if (left < has || (nth == 0 && left < gpu->device.total_vfs)) {
-			*out = gp_sim_vf_addr(&gpu->device, (uint32_t)left);
+			*out = (struct place){gpu, (uint32_t)left};
 			return true;
 		}
 		left -= has;
@@ -598,7 +845,7 @@ static bool nth_vf(const struct gp_sim_description *machine, const struct gp_sim
 	return false;
 }
 
-static bool take_vf(struct reader *reader, const struct gp_yaml_node *node, size_t nth, struct gp_pci_addr *out)
+static bool take_vf(struct reader *reader, const struct gp_yaml_node *node, size_t nth, struct place *out)
 {
 	struct gp_vf_ref vf;
 	char addr[GP_PCI_ADDR_SIZE];
@@ -610,7 +857,7 @@ static bool take_vf(struct reader *reader, const struct gp_yaml_node *node, size
 		      "'vf' is a GPU and the index of a VF as in \"0000:41:00.0/3\", not '%s'", node->text);
 		return false;
 	}
-	const struct gp_sim_gpu *gpu = find_gpu(reader->out, vf.pf);
+	struct gp_sim_gpu *gpu = find_gpu(reader->out, vf.pf);
 	if (gpu == NULL && !reader->gpus_are_sound)
 		return false;
 	if (gpu == NULL) {
@@ -646,22 +893,59 @@ static void take_ours(struct reader *reader, const struct gp_yaml_node *node, ui
 		out->alias = gp_arena_strdup(reader->arena, gp_alias_format(&alias, request, node->text));
 }
 
+/* A mediated device has a name of its own: the one that gpupart gives it, or one that somebody drew. */
+static void name_mdev(const struct gp_sim_vm *vm, uint32_t request, bool ours, struct gp_sim_hostdev *hostdev)
+{
+	gp_autofree char *name = gp_xasprintf("%s/%" PRIu32, vm->name, request);
+	hostdev->type = GP_HOSTDEV_MDEV;
+	hostdev->mdev = ours ? gp_mdev_uuid(vm->uuid, request) : gp_sim_uuid_of_name(name);
+}
+
+/* How a VM is given this VF depends on the driver of its GPU. */
+static void take_place(struct reader *reader, const struct hostdev_entry *entry, size_t nth, const struct gp_sim_vm *vm,
+		       uint32_t request, struct gp_sim_hostdev *hostdev)
+{
+	struct place place;
+	hostdev->mark = entry->vf->mark;
+	if (!take_vf(reader, entry->vf, nth, &place))
+		return;
+	hostdev->source = gp_sim_vf_addr(&place.gpu->device, place.vf);
+	if (!gp_nvidia_makes_vgpus(&place.gpu->device))
+		return;
+	hostdev->managed = false;
+	if (!gp_nvidia_is_mdev(&place.gpu->device))
+		return;
+	name_mdev(vm, request, entry->ours != NULL, hostdev);
+	const struct gp_sim_vgpu vgpu = {place.vf, place.gpu->mdev_type, hostdev->mdev};
+	if (place.gpu->mdev_type != 0 && place.gpu->vfs > 0)
+		add_vgpu(reader, entry->vf, place.gpu, &vgpu);
+}
+
+static void take_mdev(struct reader *reader, const struct gp_yaml_node *node, struct gp_sim_hostdev *hostdev)
+{
+	hostdev->type = GP_HOSTDEV_MDEV;
+	hostdev->mark = node->mark;
+	if (is_scalar(reader, node, "mdev") && gp_uuid_parse(node->text, &hostdev->mdev) < 0)
+		fault(reader, node, "bad-value", "'%s' is no UUID", node->text);
+}
+
 static void read_hostdev(struct reader *reader, const struct gp_yaml_node *node, size_t nth, struct gp_sim_vm *vm)
 {
-	struct hostdev_entry entry = {.request = UNSET, .managed = true};
-	struct gp_sim_hostdev hostdev = {.mark = node->mark};
+	struct hostdev_entry entry = {.request = UNSET};
+	struct gp_sim_hostdev hostdev = {.type = GP_HOSTDEV_PCI, .managed = true, .mark = node->mark};
 	if (!take_mapping(reader, node, "a hostdev", hostdev_rows, COUNT(hostdev_rows), &entry))
 		return;
-	hostdev.managed = entry.managed;
-	if ((entry.vf == NULL) == (entry.source == NULL))
-		fault(reader, node, "missing-key", "a hostdev needs either 'vf' or 'source'");
+	uint32_t request = entry.request == UNSET ? (uint32_t)vm->hostdev_count : entry.request;
+	if ((entry.vf != NULL) + (entry.source != NULL) + (entry.mdev != NULL) != 1)
+		fault(reader, node, "missing-key", "a hostdev needs one of 'vf', 'source' and 'mdev'");
 	else if (entry.vf != NULL)
-		take_vf(reader, entry.vf, nth, &hostdev.source);
+		take_place(reader, &entry, nth, vm, request, &hostdev);
+	else if (entry.mdev != NULL)
+		take_mdev(reader, entry.mdev, &hostdev);
 	else if (is_scalar(reader, entry.source, "source"))
 		take_address(reader, entry.source, "source", &hostdev.source);
-	if (entry.vf != NULL)
-		hostdev.mark = entry.vf->mark;
-	uint32_t request = entry.request == UNSET ? (uint32_t)vm->hostdev_count : entry.request;
+	if (entry.managed != NULL && is_scalar(reader, entry.managed, "managed"))
+		take_bool(reader, entry.managed, "managed", &hostdev.managed);
 	take_ours(reader, entry.ours, request, &hostdev);
 	if (entry.address != NULL && is_scalar(reader, entry.address, "address"))
 		take_address(reader, entry.address, "address", &hostdev.guest_address);
@@ -832,62 +1116,182 @@ static void read_vm(struct reader *reader, const struct gp_yaml_node *node)
 }
 
 /* A VM runs only on a device that is there, and that nobody else runs on. */
-static bool exists_at_first(const struct gp_sim_description *machine, struct gp_pci_addr addr)
+static bool has_vf(const struct gp_sim_gpu *gpu, struct gp_pci_addr addr)
 {
-	if (find_gpu(machine, addr) != NULL)
-		return true;
-	for (size_t i = 0; i < machine->gpu_count; i++)
-		for (uint32_t vf = 0; vf < machine->gpus[i].vfs; vf++)
-			if (gp_pci_addr_compare(gp_sim_vf_addr(&machine->gpus[i].device, vf), addr) == 0)
-				return true;
+	for (uint32_t vf = 0; vf < gpu->vfs; vf++) {
+		if (gp_pci_addr_compare(gp_sim_vf_addr(&gpu->device, vf), addr) != 0)
+			continue;
+		/* Without a vGPU it is there, but nothing for a VM. */
+		bool ready = !gp_nvidia_makes_vgpus(&gpu->device);
+		for (size_t i = 0; i < gpu->vgpu_count && !ready; i++)
+			ready = gpu->vgpus[i].vf == vf;
+		return ready;
+	}
 	return false;
 }
 
+static bool has_mdev(const struct gp_sim_gpu *gpu, struct gp_uuid mdev)
+{
+	for (size_t i = 0; i < gpu->vgpu_count; i++)
+		if (gp_uuid_equal(gpu->vgpus[i].mdev, mdev))
+			return true;
+	return false;
+}
+
+static bool exists_at_first(const struct gp_sim_description *machine, const struct gp_sim_hostdev *hostdev)
+{
+	bool is_mdev = hostdev->type == GP_HOSTDEV_MDEV;
+	if (!is_mdev && find_gpu(machine, hostdev->source) != NULL)
+		return true;
+	for (size_t i = 0; i < machine->gpu_count; i++)
+		if (is_mdev ? has_mdev(&machine->gpus[i], hostdev->mdev) : has_vf(&machine->gpus[i], hostdev->source))
+			return true;
+	return false;
+}
+
+static bool is_same(const struct gp_sim_hostdev *a, const struct gp_sim_hostdev *b)
+{
+	if (a->type != b->type)
+		return false;
+	return a->type == GP_HOSTDEV_MDEV ? gp_uuid_equal(a->mdev, b->mdev)
+					  : gp_pci_addr_compare(a->source, b->source) == 0;
+}
+
 static const struct gp_sim_vm *earlier_user(const struct gp_sim_description *machine, size_t before,
-					    struct gp_pci_addr addr)
+					    const struct gp_sim_hostdev *hostdev)
 {
 	for (size_t i = 0; i < before; i++)
 		for (size_t j = 0; machine->vms[i].power != GP_SIM_OFF && j < machine->vms[i].hostdev_count; j++)
-			if (gp_pci_addr_compare(machine->vms[i].hostdevs[j].source, addr) == 0)
+			if (is_same(&machine->vms[i].hostdevs[j], hostdev))
 				return &machine->vms[i];
 	return NULL;
+}
+
+static const char *name_source(const struct gp_sim_hostdev *hostdev, char out[GP_UUID_SIZE])
+{
+	return hostdev->type == GP_HOSTDEV_MDEV ? gp_uuid_format(hostdev->mdev, out)
+						: gp_pci_addr_format(hostdev->source, out);
+}
+
+static const char *what_else(const struct gp_sim_description *machine, const struct gp_sim_hostdev *hostdev)
+{
+	if (hostdev->type == GP_HOSTDEV_MDEV)
+		return ", and say of which type it is ('profile', or 'mdevs')";
+	for (size_t i = 0; i < machine->gpu_count; i++)
+		for (uint32_t vf = 0; vf < machine->gpus[i].vfs; vf++)
+			if (gp_pci_addr_compare(gp_sim_vf_addr(&machine->gpus[i].device, vf), hostdev->source) == 0)
+				return ", and give it a vGPU ('profile')";
+	return "";
 }
 
 static void check_running(struct reader *reader)
 {
 	const struct gp_sim_description *machine = reader->out;
-	char addr[GP_PCI_ADDR_SIZE];
+	char name[GP_UUID_SIZE];
 	for (size_t i = 0; i < machine->vm_count; i++) {
 		const struct gp_sim_vm *vm = &machine->vms[i];
 		for (size_t j = 0; vm->power != GP_SIM_OFF && j < vm->hostdev_count; j++) {
 			const struct gp_sim_hostdev *hostdev = &vm->hostdevs[j];
-			const struct gp_sim_vm *other = earlier_user(machine, i, hostdev->source);
-			gp_pci_addr_format(hostdev->source, addr);
-			if (reader->gpus_are_sound && !exists_at_first(machine, hostdev->source))
+			const struct gp_sim_vm *other = earlier_user(machine, i, hostdev);
+			name_source(hostdev, name);
+			if (reader->gpus_are_sound && !exists_at_first(machine, hostdev))
 				fault_at(reader, hostdev->mark, "vf-not-enabled",
-					 "VM '%s' runs, so %s must be there: enable enough VFs ('vfs')", vm->name,
-					 addr);
+					 "VM '%s' runs, so %s must be there: enable enough VFs ('vfs')%s", vm->name,
+					 name, what_else(machine, hostdev));
 			else if (other != NULL)
 				fault_at(reader, hostdev->mark, "vf-in-use", "VMs '%s' and '%s' cannot both run on %s",
-					 other->name, vm->name, addr);
+					 other->name, vm->name, name);
 		}
 	}
+}
+
+/* ---- host: what doctor looks at ---- */
+
+struct host_entry {
+	struct gp_sim_host host;
+	const struct gp_yaml_node *cpu, *kvm, *iommu, *command_line, *lockdown, *vfio, *services;
+};
+
+#define HOST(member)       offsetof(struct host_entry, host.member)
+#define HOST_ENTRY(member) offsetof(struct host_entry, member)
+
+static const struct row host_rows[] = {
+	{"cpu", TAKE_NODE, HOST_ENTRY(cpu), 0, 0},
+	{"cpu_virtualization", TAKE_BOOL, HOST(cpu_virtualization), 0, 0},
+	{"kvm", TAKE_NODE, HOST_ENTRY(kvm), 0, 0},
+	{"iommu", TAKE_NODE, HOST_ENTRY(iommu), 0, 0},
+	{"kernel", TAKE_WORD, HOST(kernel), 0, 0},
+	{"command_line", TAKE_NODE, HOST_ENTRY(command_line), 0, 0},
+	{"lockdown", TAKE_NODE, HOST_ENTRY(lockdown), 0, 0},
+	{"vfio", TAKE_NODE, HOST_ENTRY(vfio), 0, 0},
+	{"services", TAKE_NODE, HOST_ENTRY(services), 0, 0},
+	{"stuck", TAKE_WORD, HOST(stuck), 0, 0},
+	{"memlock", TAKE_SIZE, HOST(memlock), 0, 0},
+};
+
+static void take_services(struct reader *reader, const struct gp_yaml_node *list, struct gp_sim_host *out)
+{
+	size_t count = 0;
+	memset(out->services, 0, sizeof(out->services));
+	if (list->type != GP_YAML_SEQUENCE) {
+		fault(reader, list, "wrong-type", "'services' is a list of names");
+		return;
+	}
+	for (const struct gp_yaml_item *item = list->first; item != NULL; item = item->next, count++)
+		if (count == COUNT(out->services))
+			fault(reader, item->value, "too-many", "more services than a simulated machine has room for");
+		else if (count < COUNT(out->services) && is_scalar(reader, item->value, "services"))
+			take_word(reader, item->value, "services", out->services[count]);
+}
+
+static void read_host(struct reader *reader, const struct gp_yaml_node *node, struct gp_sim_host *out)
+{
+	static const char *const cpus[] = {"intel", "amd", "arm"};
+	static const char *const iommus[] = {"active", "kernel-off", "firmware-off"};
+	static const char *const lockdowns[] = {"none", "integrity", "confidentiality"};
+	static const char *const modules[] = {"loaded", "loadable", "missing"};
+	struct host_entry entry = {.host = *out};
+	if (!take_mapping(reader, node, "'host'", host_rows, COUNT(host_rows), &entry))
+		return;
+	entry.host.kvm = entry.host.cpu_virtualization;
+	if (entry.kvm != NULL && is_scalar(reader, entry.kvm, "kvm"))
+		take_bool(reader, entry.kvm, "kvm", &entry.host.kvm);
+	take_choice_word(reader, entry.cpu, "cpu", cpus, COUNT(cpus), entry.host.cpu);
+	take_choice_word(reader, entry.lockdown, "lockdown", lockdowns, COUNT(lockdowns), entry.host.lockdown);
+	take_choice_word(reader, entry.vfio, "vfio", modules, COUNT(modules), entry.host.vfio);
+	int iommu = take_choice(reader, entry.iommu, "iommu", iommus, COUNT(iommus));
+	if (iommu >= 0)
+		entry.host.iommu = (enum gp_sim_iommu)iommu;
+	if (entry.command_line != NULL && is_scalar(reader, entry.command_line, "command_line"))
+		snprintf(entry.host.command_line, sizeof(entry.host.command_line), "%.*s",
+			 (int)strcspn(entry.command_line->text, "\n"), entry.command_line->text);
+	if (entry.services != NULL)
+		take_services(reader, entry.services, &entry.host);
+	*out = entry.host;
+}
+
+/* Where NVIDIA's driver is, its service is, too, unless the description names others. */
+static void default_services(struct gp_sim_description *machine)
+{
+	for (size_t i = 0; i < machine->gpu_count; i++)
+		if (gp_streq(machine->gpus[i].device.driver, "nvidia"))
+			snprintf(machine->host.services[0], GP_SIM_WORD_SIZE, "nvidia-vgpu-mgr");
 }
 
 /* ---- the whole ---- */
 
 struct machine_entry {
-	const struct gp_yaml_node *version, *gpus, *vms;
-	const char *hostname;
+	const struct gp_yaml_node *version, *host, *gpus, *vms;
+	const char *hostname, *libvirt, *qemu, *sriov_manage;
 };
 
 #define MACHINE(member) offsetof(struct machine_entry, member)
 
 static const struct row machine_rows[] = {
-	{"version", TAKE_NODE, MACHINE(version), 0, 0},
-	{"hostname", TAKE_TEXT, MACHINE(hostname), 0, 0},
-	{"gpus", TAKE_NODE, MACHINE(gpus), 0, 0},
-	{"vms", TAKE_NODE, MACHINE(vms), 0, 0},
+	{"version", TAKE_NODE, MACHINE(version), 0, 0}, {"hostname", TAKE_TEXT, MACHINE(hostname), 0, 0},
+	{"host", TAKE_NODE, MACHINE(host), 0, 0},       {"libvirt", TAKE_TEXT, MACHINE(libvirt), 0, 0},
+	{"qemu", TAKE_TEXT, MACHINE(qemu), 0, 0},       {"sriov_manage", TAKE_TEXT, MACHINE(sriov_manage), 0, 0},
+	{"gpus", TAKE_NODE, MACHINE(gpus), 0, 0},       {"vms", TAKE_NODE, MACHINE(vms), 0, 0},
 };
 
 static void each_of(struct reader *reader, const struct gp_yaml_node *list, const char *key,
@@ -918,6 +1322,38 @@ static void check_hostname(struct reader *reader, const struct gp_yaml_node *roo
 		fault(reader, node, "bad-value", "'%s' is no host name", hostname);
 }
 
+static void check_release(struct reader *reader, const struct gp_yaml_node *root, const char *key, const char *version)
+{
+	uint32_t number;
+	if (version != NULL && gp_sim_parse_version(version, &number) < 0)
+		fault(reader, gp_yaml_get(root, key), "bad-value", "'%s' is a version as in \"9.0.0\", not '%s'", key,
+		      version);
+}
+
+/* Into a directory of its own: not over what else the machine has. */
+static void check_program(struct reader *reader, const struct gp_yaml_node *root, const char *path)
+{
+	if (path == NULL)
+		return;
+	bool plain = path[0] == '/' && strstr(path, "//") == NULL && strstr(path, "/.") == NULL;
+	bool outside = gp_starts_with(path, "/usr/") || gp_starts_with(path, "/opt/");
+	if (!plain || !outside || !gp_streq(gp_last_component(path), "sriov-manage"))
+		fault(reader, gp_yaml_get(root, "sriov_manage"), "bad-value",
+		      "'sriov_manage' is a path below /usr or /opt that ends in sriov-manage, not '%s'", path);
+}
+
+/* The driver counts its GPUs in the order of the bus. */
+static void number_gpus(struct gp_sim_description *machine)
+{
+	uint32_t minor = 0;
+	for (size_t i = 0; i < machine->gpu_count; i++) {
+		struct gp_sim_device *device = &machine->gpus[i].device;
+		device->card = (uint32_t)i;
+		if (gp_nvidia_drives(device))
+			device->minor = minor++;
+	}
+}
+
 int gp_sim_describe(const struct gp_source *source, struct gp_arena *arena, struct gp_sim_description *out,
 		    struct gp_diags *diags)
 {
@@ -925,6 +1361,7 @@ int gp_sim_describe(const struct gp_source *source, struct gp_arena *arena, stru
 	struct machine_entry entry = {.hostname = "simulated"};
 	size_t faults = diags->error_count;
 	*out = (struct gp_sim_description){0};
+	gp_sim_host_defaults(&out->host);
 
 	const struct gp_yaml_node *root = gp_yaml_parse(arena, source, diags);
 	if (root == NULL && diags->error_count == faults)
@@ -934,14 +1371,22 @@ int gp_sim_describe(const struct gp_source *source, struct gp_arena *arena, stru
 		return -1;
 	check_version(&reader, root, entry.version);
 	check_hostname(&reader, root, entry.hostname);
+	check_release(&reader, root, "libvirt", entry.libvirt);
+	check_release(&reader, root, "qemu", entry.qemu);
 	out->hostname = entry.hostname;
+	check_program(&reader, root, entry.sriov_manage);
+	out->libvirt = entry.libvirt;
+	out->sriov_manage = entry.sriov_manage;
+	out->qemu = entry.qemu;
 	size_t gpu_faults = diags->error_count;
 	each_of(&reader, entry.gpus, "gpus", read_gpu);
 	if (out->gpu_count > 1)
 		qsort(out->gpus, out->gpu_count, sizeof(*out->gpus), by_address);
-	for (size_t i = 0; i < out->gpu_count; i++)
-		out->gpus[i].device.card = (uint32_t)i;
+	number_gpus(out);
 	check_addresses(&reader);
+	default_services(out);
+	if (entry.host != NULL)
+		read_host(&reader, entry.host, &out->host);
 	reader.gpus_are_sound = diags->error_count == gpu_faults;
 	each_of(&reader, entry.vms, "vms", read_vm);
 	check_running(&reader);

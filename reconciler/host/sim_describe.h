@@ -4,8 +4,10 @@
 #define GP_HOST_SIM_DESCRIBE_H
 
 #include "base/source.h"
+#include "host/nvidia_sim.h"
 #include "host/sim_device.h"
 #include "host/sim_domain.h"
+#include "host/sim_host.h"
 
 /* One PF, `repeat` expanded. */
 struct gp_sim_gpu {
@@ -14,11 +16,19 @@ struct gp_sim_gpu {
 	uint32_t vfs;                                              /* enabled when the machine is made */
 	const char *vf_driver;                                     /* that they are bound to; "" none */
 	bool autoprobe;
+	/* NVIDIA's: which VFs have which vGPU when the machine is made; and, where those are mediated devices, the type
+	 * of those that hostdevs bring along (0: they bring none) */
+	struct gp_sim_vgpu *vgpus;
+	size_t vgpu_count;
+	uint32_t mdev_type;
+	uint32_t used_vfs;   /* of those, how many are for VMs; 0: all */
 	struct gp_mark mark; /* of its address */
 };
 
 struct gp_sim_hostdev {
-	struct gp_pci_addr source;
+	enum gp_hostdev_type type;
+	struct gp_pci_addr source; /* PCI */
+	struct gp_uuid mdev;       /* mdev */
 	bool managed;
 	const char *alias;                /* NULL none */
 	struct gp_pci_addr guest_address; /* bus 0: none given */
@@ -44,6 +54,9 @@ struct gp_sim_vm {
 
 struct gp_sim_description {
 	const char *hostname;
+	const char *libvirt, *qemu; /* their versions; NULL: not said */
+	const char *sriov_manage;   /* NULL: where it usually is */
+	struct gp_sim_host host;
 	struct gp_sim_gpu *gpus; /* ascending address */
 	size_t gpu_count;
 	struct gp_sim_vm *vms;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "host/nvidia_sim.h"
 #include "host/sim_tree.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -68,6 +69,10 @@ static const struct field fields[] = {
 	FIELD(mmio, FIELD_BOOL),
 	FIELD(buses, FIELD_U32),
 	FIELD(latency_ms, FIELD_U32),
+	FIELD(vgpu_driver, FIELD_BOOL),
+	FIELD(framework, FIELD_WORD),
+	FIELD(scheduler, FIELD_WORD),
+	FIELD(minor, FIELD_U32),
 	FIELD(num_vfs, FIELD_U32),
 	FIELD(autoprobe, FIELD_BOOL),
 };
@@ -382,10 +387,14 @@ int gp_sim_plug_vf(int root, const struct gp_sim_device *device, uint32_t index)
 	gp_pci_addr_format(gp_sim_vf_addr(device, index), addr);
 	gp_autofree char *directory = gp_xasprintf("%s/%s", gp_sim_bus_path(device, bus), addr);
 	GP_CLEANUP(gp_str_clear) struct gp_str resource = {0};
+	struct gp_sim_device vf = *device;
+	/* NVIDIA's VFs do not say which board they are of. */
+	if (gp_nvidia_drives(device))
+		vf.subsystem_device = 0;
 
 	resource_of_vf(device, index, &resource);
-	gp_sim_config_vf(device, config);
-	int result = put_common(root, device, directory, device->vf_device);
+	gp_sim_config_vf(&vf, config);
+	int result = put_common(root, &vf, directory, device->vf_device);
 	put_attribute(root, &result, directory, MODE_READ, "resource", "%s", gp_str_text(&resource));
 	if (result == 0)
 		result = gp_tree_write_bytes(root, MODE_READ_WRITE, config, sizeof(config), "%s/config", directory);

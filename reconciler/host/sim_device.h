@@ -32,6 +32,11 @@ struct gp_sim_device {
 	bool mmio;                 /* firmware gave the VF BARs room */
 	uint32_t buses;            /* bus numbers from its own on that firmware left for it */
 	uint32_t latency_ms;       /* of enabling and disabling VFs */
+	/* With NVIDIA's driver (nvidia_sim.c) */
+	bool vgpu_driver;                 /* that can make vGPUs */
+	char framework[GP_SIM_WORD_SIZE]; /* "vfio", "mdev": how it hands VFs to VMs */
+	char scheduler[GP_SIM_WORD_SIZE]; /* "best-effort", "equal-share", "fixed-share" */
+	uint32_t minor;                   /* N of /dev/nvidiaN */
 
 	/* Of the running kernel, gone at reboot */
 	uint32_t num_vfs;

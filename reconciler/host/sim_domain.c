@@ -11,9 +11,11 @@
 #include "host/sim_fault.h"
 #include "host/sim_kernel.h"
 #include "host/sim_tree.h"
+#include "host/vmm.h"
 
 enum {
 	MODE = 0600, /* definitions hold passwords */
+	MODE_PUBLIC = 0644,
 	LONGEST_NAME = 247,
 };
 
@@ -47,6 +49,42 @@ static bool is_defined(int root, const char *name)
 static bool is_active(int root, const char *name)
 {
 	return gp_tree_exists(root, GP_SIM_LIVE "/%s.xml", name);
+}
+
+/* ---- who runs them ---- */
+
+int gp_sim_parse_version(const char *text, uint32_t *out)
+{
+	enum { MAJOR = 1000000, MINOR = 1000, MOST = 1000 };
+	unsigned major, minor, micro = 0;
+	int end = 0;
+	int found = sscanf(text, "%u.%u%n.%u%n", &major, &minor, &end, &micro, &end);
+	if (found < 2 || text[end] != '\0' || major >= MOST || minor >= MOST || micro >= MOST)
+		return -1;
+	*out = major * MAJOR + minor * MINOR + micro;
+	return 0;
+}
+
+int gp_sim_hypervisor_save(int root, const char *libvirt, const char *qemu)
+{
+	gp_autofree char *text =
+		gp_xasprintf("%s %s\n", libvirt == NULL ? GP_SIM_LIBVIRT : libvirt, qemu == NULL ? GP_SIM_QEMU : qemu);
+	return gp_tree_write(root, MODE_PUBLIC, text, ".sim/hypervisor");
+}
+
+void gp_sim_hypervisor(int root, struct gp_hypervisor *out)
+{
+	gp_autofree char *words = gp_tree_word(root, ".sim/hypervisor");
+	gp_autofree char *other = NULL;
+	char *blank = strchr(words, ' ');
+	*out = (struct gp_hypervisor){0};
+	if (blank != NULL) {
+		*blank = '\0';
+		gp_sim_parse_version(blank + 1, &out->emulator);
+	}
+	gp_sim_parse_version(words, &out->version);
+	if (gp_sim_fault_find(root, "libvirt", "", "", &other))
+		gp_sim_parse_version(other, &out->version);
 }
 
 /* ---- guests ---- */
@@ -288,24 +326,52 @@ static char *user_of(int root, const struct gp_hostdev *hostdev)
 	return user;
 }
 
-static int check_mdev(const struct gp_hostdev *hostdev, struct gp_error *err)
+static int check_mdev(int root, const struct gp_hostdev *hostdev, struct gp_error *err)
 {
 	char uuid[GP_UUID_SIZE];
-	return gp_fail(err, GP_E_NOT_FOUND, "device not found: mediated device '%s' not found",
-		       gp_uuid_format(hostdev->mdev, uuid));
+	gp_uuid_format(hostdev->mdev, uuid);
+	if (!gp_kernel_mdev_exists(root, hostdev->mdev))
+		return gp_fail(err, GP_E_NOT_FOUND, "device not found: mediated device '%s' not found", uuid);
+	if (!gp_kernel_mdev_held(root, hostdev->mdev))
+		return 0;
+	gp_autofree char *user = user_of(root, hostdev);
+	if (user == NULL)
+		return 0;
+	gp_fail(err, GP_E_BUSY,
+		"Requested operation is not valid: mediated device /sys/bus/mdev/devices/%s is in use by driver QEMU, "
+		"domain %s",
+		uuid, user);
+	return gp_error_holder(err, "domain %s", user);
+}
+
+/* A device that libvirt does not detach itself must have a VFIO driver. That the device's own driver may be one, it
+ * learned late. */
+static int check_unmanaged(int root, const struct gp_hostdev *hostdev, struct gp_error *err)
+{
+	struct gp_hypervisor hypervisor;
+	char addr[GP_PCI_ADDR_SIZE];
+	gp_autofree char *driver = gp_kernel_device_driver(root, hostdev->source);
+	gp_sim_hypervisor(root, &hypervisor);
+	if (gp_streq(driver, "vfio-pci") ||
+	    (gp_kernel_device_is_vfio(root, hostdev->source) && hypervisor.version >= GP_LIBVIRT_VFIO_VARIANTS))
+		return 0;
+	return gp_fail(err, GP_E_BUSY, "Unmanaged PCI device %s must be manually detached from the host",
+		       gp_pci_addr_format(hostdev->source, addr));
 }
 
 static int check_device(int root, const struct gp_hostdev *hostdev, struct gp_error *err)
 {
 	char addr[GP_PCI_ADDR_SIZE];
 	if (hostdev->type == GP_HOSTDEV_MDEV)
-		return check_mdev(hostdev, err);
+		return check_mdev(root, hostdev, err);
 	gp_pci_addr_format(hostdev->source, addr);
 	if (!gp_kernel_device_exists(root, hostdev->source))
 		return gp_fail(err, GP_E_IO,
 			       "Device %s not found: could not access /sys/bus/pci/devices/%s/config: No such file or "
 			       "directory",
 			       addr, addr);
+	if (!hostdev->managed && check_unmanaged(root, hostdev, err) < 0)
+		return -1;
 	if (!gp_kernel_device_held(root, hostdev->source))
 		return 0;
 	gp_autofree char *user = user_of(root, hostdev);
@@ -316,6 +382,13 @@ static int check_device(int root, const struct gp_hostdev *hostdev, struct gp_er
 	return gp_error_holder(err, "domain %s", user);
 }
 
+static int open_device(int root, const struct gp_hostdev *hostdev, uint64_t pid, struct gp_error *err)
+{
+	if (hostdev->type == GP_HOSTDEV_MDEV)
+		return gp_kernel_open_mdev(root, hostdev->mdev, pid, err);
+	return gp_kernel_open(root, hostdev->source, pid, hostdev->managed, err);
+}
+
 /* All devices are looked at before the first is touched, as libvirt does. */
 static int open_devices(int root, const struct gp_domain_xml *xml, uint64_t pid, struct gp_error *err)
 {
@@ -323,7 +396,7 @@ static int open_devices(int root, const struct gp_domain_xml *xml, uint64_t pid,
 		if (check_device(root, &xml->hostdevs[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < xml->hostdev_count; i++)
-		if (gp_kernel_open(root, xml->hostdevs[i].source, pid, xml->hostdevs[i].managed, err) < 0)
+		if (open_device(root, &xml->hostdevs[i], pid, err) < 0)
 			return -1;
 	return 0;
 }

@@ -51,6 +51,16 @@ void gp_sim_live_clear(struct gp_sim_live *live);
 /* since='…' in the text of a live file; 0 when it has none. */
 uint64_t gp_sim_live_since(const char *text);
 
+/*
+ * Who runs the VMs: the versions that the description names, or that the fault `libvirt` does. Kept in .sim/hypervisor.
+ */
+#define GP_SIM_LIBVIRT "11.3.0"
+#define GP_SIM_QEMU    "10.0.0"
+int gp_sim_hypervisor_save(int root, const char *libvirt, const char *qemu); /* NULL: the ones above */
+void gp_sim_hypervisor(int root, struct gp_hypervisor *out);
+/* "9.0.0" as libvirt counts: 9000000. */
+int gp_sim_parse_version(const char *text, uint32_t *out);
+
 /* A UUID that follows from a name (RFC 9562, version 5). */
 struct gp_uuid gp_sim_uuid_of_name(const char *name);
 

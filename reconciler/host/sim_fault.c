@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/num.h"
+#include "host/nvidia_sim.h"
 #include "host/sim.h"
-#include "host/sim_device.h"
+#include "host/sim_domain.h"
 #include "host/sim_kernel.h"
 #include "host/sim_tree.h"
 
@@ -179,9 +181,10 @@ static bool is_spent(int root, const char *line)
 	return gp_parse_u64(word, &number) == 0 && number <= made;
 }
 
+/* 0, -errno, or the exit status of a program. */
 static const char *result_name(int result)
 {
-	const char *name = result == 0 ? "ok" : strerrorname_np(-result);
+	const char *name = result == 0 ? "ok" : result > 0 ? "failed" : strerrorname_np(-result);
 	return name == NULL ? "unknown" : name;
 }
 
@@ -230,12 +233,14 @@ void gp_sim_mutation_end(const struct gp_sim_mutation *mutation, int result)
 struct call {
 	int root;
 	const char *const *args; /* after the kind */
+	size_t arg_count;
 	struct gp_error *err;
 	struct gp_str line;
 };
 
-static const char *const attributes[] = {"sriov_numvfs", "sriov_drivers_autoprobe", "driver_override", "bind", "unbind",
-					 "drivers_probe"};
+static const char *const attributes[] = {
+	"sriov_numvfs", "sriov_drivers_autoprobe",  "driver_override",    "bind",   "unbind", "drivers_probe",
+	"sriov-manage", "nvidia/current_vgpu_type", "nvidia/vgpu_params", "create", "remove"};
 
 static int take_attribute(struct call *call, const char *word)
 {
@@ -247,8 +252,10 @@ static int take_attribute(struct call *call, const char *word)
 	const char *near = gp_did_you_mean(word, attributes, COUNT(attributes));
 	gp_fail(call->err, GP_E_USAGE, "nobody writes an attribute '%s'%s%s%s", word,
 		near == NULL ? "" : "; did you mean '", near == NULL ? "" : near, near == NULL ? "" : "'?");
-	return gp_error_remedy(call->err, "sriov_numvfs, sriov_drivers_autoprobe, driver_override, bind, unbind or "
-					  "drivers_probe");
+	GP_CLEANUP(gp_str_clear) struct gp_str all = {0};
+	for (size_t i = 0; i < COUNT(attributes); i++)
+		gp_str_printf(&all, "%s%s", i == 0 ? "" : i + 1 == COUNT(attributes) ? " or " : ", ", attributes[i]);
+	return gp_error_remedy(call->err, "%s", gp_str_text(&all));
 }
 
 /* "0000:41:00.0", or a VF as "0000:41:00.0/3". */
@@ -395,6 +402,54 @@ static int set_hold(struct call *call)
 	return 0;
 }
 
+/* One of NVIDIA's, by its address alone. */
+static int take_nvidia(struct call *call, const char *word, struct gp_pci_addr *out)
+{
+	struct gp_sim_device device;
+	char addr[GP_PCI_ADDR_SIZE];
+	if (take_device(call, word, out) < 0)
+		return -1;
+	if (gp_sim_device_load(call->root, *out, &device) == 0 && gp_nvidia_drives(&device))
+		return 0;
+	return gp_fail(call->err, GP_E_USAGE, "%s is no GPU with NVIDIA's driver", gp_pci_addr_format(*out, addr));
+}
+
+static int set_initialising(struct call *call)
+{
+	struct gp_pci_addr addr = {0};
+	if (take_nvidia(call, call->args[0], &addr) < 0 || take_ms(call, call->args[1]) < 0)
+		return -1;
+	gp_str_printf(&call->line, " %" PRIu64, gp_clock_unix_ms());
+	return 0;
+}
+
+static int set_client(struct call *call)
+{
+	struct gp_pci_addr addr = {0};
+	uint64_t pid;
+	const char *comm = call->arg_count > 1 ? call->args[1] : "nvidia-persistenced";
+	if (take_nvidia(call, call->args[0], &addr) < 0 ||
+	    gp_kernel_client(call->root, addr, comm, &pid, call->err) < 0)
+		return -1;
+	gp_str_printf(&call->line, " %" PRIu64, pid);
+	return 0;
+}
+
+static int set_drops(struct call *call)
+{
+	struct gp_pci_addr addr = {0};
+	return take_device(call, call->args[0], &addr);
+}
+
+static int set_libvirt(struct call *call)
+{
+	uint32_t version;
+	if (gp_sim_parse_version(call->args[0], &version) < 0)
+		return gp_fail(call->err, GP_E_USAGE, "'%s' is no version as in 9.0.0", call->args[0]);
+	gp_str_printf(&call->line, " %s", call->args[0]);
+	return 0;
+}
+
 static int set_libvirt_down(struct call *call)
 {
 	(void)call;
@@ -404,20 +459,26 @@ static int set_libvirt_down(struct call *call)
 static const struct {
 	const char *kind, *usage;
 	size_t arg_count;
+	bool one_more; /* that may be left out */
 	int (*set)(struct call *call);
 } kinds[] = {
-	{"fail", "fail N ERRNO", 2, set_fail},
-	{"kill", "kill N before|after", 2, set_kill},
-	{"attr", "attr DEVICE ATTR ERRNO", 3, set_attr},
-	{"short", "short DEVICE sriov_numvfs", 2, set_short},
-	{"late", "late DEVICE MS", 2, set_late},
-	{"slow", "slow DEVICE ATTR MS", 3, set_slow},
-	{"block", "block DEVICE ATTR", 2, set_block},
-	{"ignore-shutdown", "ignore-shutdown NAME", 1, set_ignore_shutdown},
-	{"unreadable", "unreadable PATH", 1, set_unreadable},
-	{"hold", "hold DEVICE", 1, set_hold},
-	{"libvirt-down", "libvirt-down", 0, set_libvirt_down},
-	{"clear", "clear", 0, NULL},
+	{"fail", "fail N ERRNO", 2, false, set_fail},
+	{"kill", "kill N before|after", 2, false, set_kill},
+	{"attr", "attr DEVICE ATTR ERRNO", 3, false, set_attr},
+	{"short", "short DEVICE sriov_numvfs", 2, false, set_short},
+	{"late", "late DEVICE MS", 2, false, set_late},
+	{"slow", "slow DEVICE ATTR MS", 3, false, set_slow},
+	{"block", "block DEVICE ATTR", 2, false, set_block},
+	{"initialising", "initialising DEVICE MS", 2, false, set_initialising},
+	{"client", "client DEVICE [NAME]", 1, true, set_client},
+	{"settle", "settle DEVICE MS", 2, false, set_late},
+	{"drops", "drops DEVICE", 1, false, set_drops},
+	{"ignore-shutdown", "ignore-shutdown NAME", 1, false, set_ignore_shutdown},
+	{"unreadable", "unreadable PATH", 1, false, set_unreadable},
+	{"hold", "hold DEVICE", 1, false, set_hold},
+	{"libvirt", "libvirt VERSION", 1, false, set_libvirt},
+	{"libvirt-down", "libvirt-down", 0, false, set_libvirt_down},
+	{"clear", "clear", 0, false, NULL},
 };
 
 static int unknown_fault(const char *word, struct gp_error *err)
@@ -439,6 +500,8 @@ static bool undo_fault(int root, const char *line)
 	const char *path = after_prefix(line, "unreadable");
 	const char *hold = after_prefix(line, "hold");
 	uint64_t pid;
+	if (hold == NULL)
+		hold = after_prefix(line, "client");
 	if (path != NULL)
 		gp_tree_show(root, path);
 	if (hold != NULL && strrchr(hold, ' ') != NULL && gp_parse_u64(strrchr(hold, ' ') + 1, &pid) == 0)
@@ -446,9 +509,9 @@ static bool undo_fault(int root, const char *line)
 	return true;
 }
 
-static int set_fault(int root, size_t kind, const char *const *args, struct gp_error *err)
+static int set_fault(int root, size_t kind, const char *const *args, size_t arg_count, struct gp_error *err)
 {
-	struct call call = {.root = root, .args = args, .err = err};
+	struct call call = {.root = root, .args = args, .arg_count = arg_count, .err = err};
 	gp_str_add(&call.line, kinds[kind].kind);
 	int result = kinds[kind].set(&call);
 	gp_str_add_char(&call.line, '\n');
@@ -471,10 +534,11 @@ int gp_sim_fault(const char *directory, const char *const *words, size_t count, 
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		if (!gp_streq(kinds[i].kind, words[0]))
 			continue;
-		if (count - 1 != kinds[i].arg_count)
+		if (count - 1 != kinds[i].arg_count && !(kinds[i].one_more && count - 2 == kinds[i].arg_count))
 			return gp_fail(err, GP_E_USAGE, "%s takes %zu words after it, not %zu: %s", words[0],
 				       kinds[i].arg_count, count - 1, kinds[i].usage);
-		return kinds[i].set == NULL ? rewrite_faults(root, undo_fault) : set_fault(root, i, words + 1, err);
+		return kinds[i].set == NULL ? rewrite_faults(root, undo_fault)
+					    : set_fault(root, i, words + 1, count - 1, err);
 	}
 	return unknown_fault(words[0], err);
 }
@@ -484,7 +548,8 @@ static bool reapply_fault(int root, const char *line)
 	const char *path = after_prefix(line, "unreadable");
 	if (path != NULL)
 		gp_tree_hide(root, path);
-	return after_prefix(line, "hold") != NULL;
+	/* Processes are gone. */
+	return after_prefix(line, "hold") != NULL || after_prefix(line, "client") != NULL;
 }
 
 void gp_sim_faults_after_reboot(int root)

@@ -19,6 +19,10 @@ int gp_kernel_boot(int root, struct gp_error *err);
 /* What an admin did before anybody looked: `count` VFs, each bound to `driver` ("" none). Takes no lock. */
 int gp_kernel_preset_vfs(int root, struct gp_pci_addr pf, uint32_t count, const char *driver, bool autoprobe,
 			 struct gp_error *err);
+struct gp_sim_vgpu;
+/* The same for vGPUs on VFs that are there already. */
+int gp_kernel_preset_vgpus(int root, struct gp_pci_addr pf, const struct gp_sim_vgpu *vgpus, size_t count,
+			   struct gp_error *err);
 
 /* Which PF would have a VF at this address, whether it is enabled or not; -1: none. */
 int gp_kernel_vf_owner(int root, struct gp_pci_addr addr, struct gp_pci_addr *pf);
@@ -32,8 +36,16 @@ char *gp_kernel_device_driver(int root, struct gp_pci_addr addr);
 int gp_kernel_new_process(int root, const char *comm, uint64_t *pid);
 /* The process opens the device's VFIO group. `managed`: it is bound to vfio-pci for that, and given back later. */
 int gp_kernel_open(int root, struct gp_pci_addr addr, uint64_t pid, bool managed, struct gp_error *err);
-/* A new process that does nothing but hold the device. */
+/* The same of a mediated device. */
+int gp_kernel_open_mdev(int root, struct gp_uuid uuid, uint64_t pid, struct gp_error *err);
+/* Can it be opened without another driver? A VF whose own driver is a VFIO driver, too, can. */
+bool gp_kernel_device_is_vfio(int root, struct gp_pci_addr addr);
+bool gp_kernel_mdev_exists(int root, struct gp_uuid uuid);
+bool gp_kernel_mdev_held(int root, struct gp_uuid uuid);
+/* A new process that does nothing but hold the device, or the mediated device on it. */
 int gp_kernel_hold(int root, struct gp_pci_addr addr, const char *comm, uint64_t *pid, struct gp_error *err);
+/* A new process that has NVIDIA's PF open. */
+int gp_kernel_client(int root, struct gp_pci_addr pf, const char *comm, uint64_t *pid, struct gp_error *err);
 /* The process ends: descriptors are closed, managed devices go back to where they came from. */
 void gp_kernel_let_go(int root, uint64_t pid);
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "host/nvidia_sim.h"
 #include "host/sim_bus.h"
 #include "host/sim_kernel.h"
 #include "host/sim_tree.h"
@@ -108,9 +109,8 @@ int gp_kernel_new_process(int root, const char *comm, uint64_t *pid)
 	return gp_tree_write(root, MODE_READ, line, "proc/%" PRIu64 "/comm", *pid);
 }
 
-static int open_group(int root, const char *addr, uint64_t pid)
+static int open_group(int root, const char *group, uint64_t pid)
 {
-	gp_autofree char *group = gp_bus_group(root, addr);
 	gp_autofree char *path = gp_xasprintf("/dev/vfio/%s", group);
 	unsigned fd = FIRST_FD;
 	while (gp_tree_exists(root, "proc/%" PRIu64 "/fd/%u", pid, fd))
@@ -130,7 +130,9 @@ static int give_to_vfio(int root, const char *addr)
 	if (gp_bus_set_override(root, addr, GP_BUS_VFIO) < 0)
 		return -1;
 	gp_bus_unbind(root, addr);
-	return gp_bus_bind(root, addr, GP_BUS_VFIO) < 0 ? -1 : 0;
+	int result = gp_bus_bind(root, addr, GP_BUS_VFIO);
+	errno = -result;
+	return result < 0 ? -1 : 0;
 }
 
 int gp_kernel_open(int root, struct gp_pci_addr addr, uint64_t pid, bool managed, struct gp_error *err)
@@ -141,14 +143,23 @@ int gp_kernel_open(int root, struct gp_pci_addr addr, uint64_t pid, bool managed
 	gp_autofree char *group = gp_bus_group(root, name);
 	bool gives_back = managed && !gp_streq(before, GP_BUS_VFIO);
 
-	if (!managed && !gp_streq(before, GP_BUS_VFIO))
+	if (!managed && !gp_kernel_device_is_vfio(root, addr))
 		return gp_fail(err, GP_E_BUSY, "Unmanaged PCI device %s must be manually detached from the host", name);
 	if (gp_bus_is_held(root, name))
 		return gp_fail(err, GP_E_BUSY, "vfio %s: failed to open /dev/vfio/%s: Device or resource busy", name,
 			       group);
+	const char *unready = managed ? NULL : gp_nvidia_unready(root, name);
+	if (unready != NULL)
+		return gp_fail(err, GP_E_IO,
+			       "internal error: qemu unexpectedly closed the monitor: vfio %s: error getting "
+			       "device from group %s: %s",
+			       name, group, unready);
 	if (gp_tree_write(root, MODE_READ_WRITE, gives_back ? "give back\n" : "leave\n", ".sim/held/%" PRIu64 "/%s",
-			  pid, name) < 0 ||
-	    (managed && give_to_vfio(root, name) < 0) || open_group(root, name, pid) < 0)
+			  pid, name) < 0)
+		return gp_fail_errno(err, errno, "the simulated machine cannot open the VFIO group of %s", name);
+	if (managed && give_to_vfio(root, name) < 0)
+		return gp_fail_errno(err, errno, "Failed to bind PCI device '%s' to " GP_BUS_VFIO, name);
+	if (open_group(root, group, pid) < 0)
 		return gp_fail_errno(err, errno, "the simulated machine cannot open the VFIO group of %s", name);
 	return 0;
 }
@@ -161,10 +172,71 @@ int gp_kernel_hold(int root, struct gp_pci_addr addr, const char *comm, uint64_t
 		return gp_fail(err, GP_E_NOT_FOUND, "%s does not exist now: its VF is not enabled", name);
 	if (gp_kernel_new_process(root, comm, pid) < 0)
 		return gp_fail_errno(err, errno, "cannot make a process under proc/");
-	if (gp_kernel_open(root, addr, *pid, true, err) == 0)
+	struct gp_uuid mdev;
+	bool is_vfio = gp_kernel_device_is_vfio(root, addr);
+	int result = !is_vfio && gp_nvidia_find_mdev(root, name, &mdev)
+			     ? gp_kernel_open_mdev(root, mdev, *pid, err)
+			     : gp_kernel_open(root, addr, *pid, !is_vfio, err);
+	if (result == 0)
 		return 0;
 	gp_kernel_let_go(root, *pid);
 	return -1;
+}
+
+int gp_kernel_client(int root, struct gp_pci_addr pf, const char *comm, uint64_t *pid, struct gp_error *err)
+{
+	struct gp_sim_device device;
+	if (gp_sim_device_load(root, pf, &device) < 0 || gp_kernel_new_process(root, comm, pid) < 0 ||
+	    gp_nvidia_open(root, &device, *pid) < 0)
+		return gp_fail_errno(err, errno, "cannot make a process under proc/");
+	return 0;
+}
+
+bool gp_kernel_mdev_exists(int root, struct gp_uuid uuid)
+{
+	char name[GP_UUID_SIZE];
+	return gp_tree_exists(root, GP_MDEV_DEVICES "/%s", gp_uuid_format(uuid, name));
+}
+
+bool gp_kernel_mdev_held(int root, struct gp_uuid uuid)
+{
+	char name[GP_UUID_SIZE];
+	gp_autofree char *group = gp_nvidia_mdev_group(root, gp_uuid_format(uuid, name));
+	return group[0] != '\0' && gp_bus_group_is_open(root, group);
+}
+
+int gp_kernel_open_mdev(int root, struct gp_uuid uuid, uint64_t pid, struct gp_error *err)
+{
+	char name[GP_UUID_SIZE];
+	gp_autofree char *group = gp_nvidia_mdev_group(root, gp_uuid_format(uuid, name));
+	if (group[0] == '\0')
+		return gp_fail(err, GP_E_NOT_FOUND, "device not found: mediated device '%s' not found", name);
+	if (gp_bus_group_is_open(root, group))
+		return gp_fail(err, GP_E_BUSY, "vfio %s: failed to open /dev/vfio/%s: Device or resource busy", name,
+			       group);
+	if (gp_tree_write(root, MODE_READ_WRITE, "leave\n", ".sim/held/%" PRIu64 "/%s", pid, name) < 0 ||
+	    open_group(root, group, pid) < 0)
+		return gp_fail_errno(err, errno, "the simulated machine cannot open the VFIO group of %s", name);
+	return 0;
+}
+
+/* When it was, since drivers may take their time with what comes after. */
+static void note_release(int root, const char *device)
+{
+	gp_autofree char *now = gp_xasprintf("%" PRIu64 "\n", gp_clock_unix_ms());
+	if (gp_tree_mkdir(root, ".sim/released") == 0)
+		gp_tree_write(root, MODE_READ_WRITE, now, ".sim/released/%s", device);
+}
+
+static bool let_go_of_mdev(int root, const char *name, uint64_t pid)
+{
+	struct gp_uuid uuid;
+	if (gp_uuid_parse(name, &uuid) < 0)
+		return false;
+	gp_autofree char *group = gp_nvidia_mdev_group(root, name);
+	if (group[0] != '\0')
+		gp_tree_remove(root, ".sim/open/%s/%" PRIu64, group, pid);
+	return true;
 }
 
 void gp_kernel_let_go(int root, uint64_t pid)
@@ -172,8 +244,12 @@ void gp_kernel_let_go(int root, uint64_t pid)
 	struct gp_names held = {0};
 	gp_tree_names(root, &held, ".sim/held/%" PRIu64, pid);
 	gp_tree_remove(root, "proc/%" PRIu64, pid);
+	gp_nvidia_close(root, pid);
 	for (size_t i = 0; i < held.count; i++) {
 		const char *addr = gp_names_at(&held, i);
+		note_release(root, addr);
+		if (let_go_of_mdev(root, addr, pid))
+			continue;
 		gp_autofree char *what = gp_tree_word(root, ".sim/held/%" PRIu64 "/%s", pid, addr);
 		gp_autofree char *group = gp_bus_group(root, addr);
 		if (!gp_bus_has(root, addr))

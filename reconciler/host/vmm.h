@@ -13,6 +13,10 @@
 
 struct gp_vmm;
 
+/* From this libvirt on, a device with managed='no' may have any VFIO driver, not just vfio-pci: NVIDIA's VFs keep their
+ * own. (Its release notes, v9.7.0: 'basic support for use of "VFIO variant" drivers'.) */
+enum { GP_LIBVIRT_VFIO_VARIANTS = 9007000 };
+
 struct gp_vmm_ops {
 	const char *name; /* "libvirt", "simulated" */
 	/* Fills observed->domains (both definitions, state, managed save, mark). Domains that cannot be read are listed

@@ -32,6 +32,8 @@ enum {
 /* clang-format off */
 #define LIBVIRT_FUNCTIONS(entry) \
 	entry(virConnectClose) \
+	entry(virConnectGetLibVersion) \
+	entry(virConnectGetVersion) \
 	entry(virConnectListAllDomains) \
 	entry(virConnectOpen) \
 	entry(virConnectOpenReadOnly) \
@@ -1274,6 +1276,24 @@ static int live_holders(struct gp_vmm *base, const struct gp_hostdev *devices, s
 	return -1;
 }
 
+static void version(struct gp_vmm *base, struct gp_hypervisor *out)
+{
+	struct libvirt_vmm *vmm = of(base);
+	GP_NO_SIGPIPE;
+	unsigned long library = 0, emulator = 0;
+	virConnectPtr conn = take_connection(vmm, NULL);
+	*out = (struct gp_hypervisor){0};
+	if (conn == NULL)
+		return;
+	/* Of the daemon, which may be newer than the library that we have loaded. */
+	if (vmm->lib.virConnectGetLibVersion(conn, &library) == 0)
+		out->version = (uint32_t)library;
+	if (vmm->lib.virConnectGetVersion(conn, &emulator) == 0)
+		out->emulator = (uint32_t)emulator;
+	vmm->lib.virResetLastError();
+	vmm->lib.virConnectClose(conn);
+}
+
 static int definition(struct gp_vmm *base, struct gp_uuid uuid, char **xml, struct gp_error *err)
 {
 	struct libvirt_vmm *vmm = of(base);
@@ -1318,6 +1338,7 @@ static const struct gp_vmm_ops ops = {
 	.start = start,
 	.state = state,
 	.live_holders = live_holders,
+	.version = version,
 	.definition = definition,
 	.close = close_vmm,
 };

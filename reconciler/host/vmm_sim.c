@@ -833,6 +833,14 @@ static int start(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *err)
 	return act(of(base), &domain, "start", "starting it", start_now, err);
 }
 
+static void version(struct gp_vmm *base, struct gp_hypervisor *out)
+{
+	if (of(base)->simulated)
+		gp_sim_hypervisor(of(base)->root, out);
+	else
+		gp_capture_versions(of(base)->root, out);
+}
+
 /* ---- the handle ---- */
 
 static void close_vmm(struct gp_vmm *base)
@@ -861,6 +869,7 @@ static const struct gp_vmm_ops ops = {
 	.start = start,
 	.state = state,
 	.live_holders = live_holders,
+	.version = version,
 	.definition = definition,
 	.close = close_vmm,
 };

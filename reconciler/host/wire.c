@@ -5,7 +5,7 @@
 
 #include "base/num.h"
 
-#define GREETING "gpupart-write 1"
+#define GREETING "gpupart-write 2"
 #define LAST     "end"
 
 static void add_text(struct gp_str *message, const char *text)
@@ -74,6 +74,7 @@ void gp_wire_add_request(const struct gp_write_request *request, struct gp_str *
 	add_pair(message, "attribute", request->attribute);
 	add_pair(message, "before", request->before);
 	add_pair(message, "after", request->after);
+	add_pair(message, "program", request->program);
 	add_text(message, LAST);
 }
 
@@ -98,6 +99,7 @@ int gp_wire_parse_request(const char *message, size_t size, struct gp_write_requ
 	request->attribute = value_of(message, size, "attribute");
 	request->before = value_of(message, size, "before");
 	request->after = value_of(message, size, "after");
+	request->program = value_of(message, size, "program");
 	return 0;
 }
 

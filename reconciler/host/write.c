@@ -280,6 +280,9 @@ static void name_holders(struct gp_host *host, struct gp_pci_addr pf, struct gp_
 		return;
 	predict_partitions(arena, host, &gpu);
 	gp_holders_scan(host, arena, &gpu, 1, &state);
+	for (size_t i = 0; i < gpu.client_count; i++)
+		gp_str_printf(&names, "%sprocess %s (pid %llu)", names.length > 0 ? ", " : "", gpu.clients[i].name,
+			      (unsigned long long)gpu.clients[i].pid);
 	for (size_t i = 0; i < gpu.partition_count; i++)
 		for (size_t j = 0; j < gpu.partitions[i].holder_count; j++) {
 			const struct gp_holder *holder = &gpu.partitions[i].holders[j];
@@ -299,7 +302,8 @@ static int fail_late(struct gp_host *host, const struct gp_write_request *reques
 	name_subject(request, err);
 	gp_error_remedy(err,
 			"do not kill it; close whatever holds the device, and run 'gpupart plan' when it has ended");
-	if (request->kind == GP_STEP_WRITE && request->base == GP_BASE_PCI)
+	if (request->kind == GP_STEP_HELPER || request->guard == GP_GUARD_VF_UNHELD ||
+	    (request->kind == GP_STEP_WRITE && request->base == GP_BASE_PCI))
 		name_holders(host, request->pf, err);
 	return -1;
 }

@@ -3,12 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "host/host_internal.h"
 #include "host/sim.h"
@@ -29,60 +28,11 @@ static int write_plain(struct gp_host *host, const char *path, const char *value
 	return (size_t)wrote == size ? 0 : EIO;
 }
 
-static int write_value(struct gp_host *host, const char *path, const char *value)
+int gp_write_value(struct gp_host *host, const char *path, const char *value)
 {
 	if (gp_host_kind_of(host) == GP_HOST_SIMULATED)
 		return -gp_kernel_sim_write(gp_host_root_fd(host), path, value);
 	return write_plain(host, path, value);
-}
-
-/* ---- guard ---- */
-
-static int refuse_foreign_driver(const struct gp_partition *vf, struct gp_error *err)
-{
-	char addr[GP_PCI_ADDR_SIZE];
-	gp_fail(err, GP_E_REFUSED,
-		"VF %u (%s) is bound to driver %s, which hands nothing to VMs: something on this host uses it",
-		vf->index, gp_pci_addr_format(vf->addr, addr), vf->driver);
-	gp_error_holder(err, "driver %s", vf->driver);
-	return gp_error_remedy(err, "stop what uses it (a container, a display), then unbind it from %s", vf->driver);
-}
-
-static int refuse_held(const struct gp_partition *vf, struct gp_error *err)
-{
-	const struct gp_holder *holder = &vf->holders[0];
-	gp_fail(err, GP_E_REFUSED, "VF %u is open in process %s (pid %llu)", vf->index, holder->name,
-		(unsigned long long)holder->pid);
-	gp_error_holder(err, "process %s (pid %llu)", holder->name, (unsigned long long)holder->pid);
-	return gp_error_remedy(err, "shut down the VM that the process runs");
-}
-
-/* Unknown is in use. */
-static int check_unheld(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu, struct gp_error *err)
-{
-	for (size_t i = 0; i < gpu->partition_count; i++)
-		if (gpu->partitions[i].driver != NULL && !gp_driver_is_vfio(gpu->partitions[i].driver))
-			return refuse_foreign_driver(&gpu->partitions[i], err);
-	struct gp_source_state state;
-	gp_holders_scan(host, arena, gpu, 1, &state);
-	for (size_t i = 0; i < gpu->partition_count; i++)
-		if (gpu->partitions[i].holder_count > 0)
-			return refuse_held(&gpu->partitions[i], err);
-	if (state.known)
-		return 0;
-	gp_fail(err, GP_E_REFUSED, "who has the VFs open cannot be told: %s", state.why);
-	return gp_error_remedy(err, "run as root, outside of containers");
-}
-
-static int check_guard(struct gp_host *host, const struct gp_write_request *request, struct gp_arena *arena,
-		       struct gp_error *err)
-{
-	if (request->guard != GP_GUARD_UNHELD)
-		return 0;
-	struct gp_gpu gpu = {0};
-	if (gp_host_observe_pf(host, arena, request->pf, &gpu, err) < 0)
-		return -1;
-	return check_unheld(host, arena, &gpu, err);
 }
 
 static int fail_stale(const char *before, const char *found, struct gp_error *err)
@@ -156,7 +106,7 @@ int gp_write_explain_numvfs(int sys, const struct gp_gpu *gpu, const char *asked
 	return -1;
 }
 
-static int fail_transition(const struct gp_gpu *gpu, struct gp_error *err)
+int gp_write_fail_transition(const struct gp_gpu *gpu, struct gp_error *err)
 {
 	gp_fail(err, GP_E_BUSY, "is changing right now: %u VFs are linked, %u are enabled in the device", gpu->num_vfs,
 		gpu->vf_enable ? gpu->cap_num_vfs : 0);
@@ -166,7 +116,7 @@ static int fail_transition(const struct gp_gpu *gpu, struct gp_error *err)
 static int compare_numvfs(const struct gp_gpu *gpu, const char *before, struct gp_error *err)
 {
 	if (gp_pci_in_transition(gpu))
-		return fail_transition(gpu, err);
+		return gp_write_fail_transition(gpu, err);
 	char found[16];
 	snprintf(found, sizeof(found), "%u", gpu->num_vfs);
 	return before == NULL || strcmp(before, found) == 0 ? 0 : fail_stale(before, found, err);
@@ -185,23 +135,20 @@ static int verify_numvfs(const struct gp_gpu *gpu, uint32_t asked, struct gp_err
 	return gp_error_remedy(err, "look into the kernel log for the driver's reason");
 }
 
-static int write_numvfs(struct gp_host *host, const struct gp_write_request *request, const char *path,
-			struct gp_error *err)
+static int write_numvfs(const struct gp_write *write, const char *path, struct gp_error *err)
 {
-	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct gp_gpu gpu = {0};
+	const struct gp_write_request *request = write->request;
+	struct gp_gpu gpu;
 	uint32_t asked;
 	if (gp_parse_u32(request->after, &asked) < 0)
 		return gp_fail(err, GP_E_INTERNAL, "'%s' is no number of VFs", request->after);
-	if (gp_host_observe_pf(host, arena, request->pf, &gpu, err) < 0 ||
-	    compare_numvfs(&gpu, request->before, err) < 0)
+	if (gp_write_observe_pf(write, &gpu, err) < 0 || compare_numvfs(&gpu, request->before, err) < 0 ||
+	    gp_write_check_guard_of(write, &gpu, err) < 0)
 		return -1;
-	if (request->guard == GP_GUARD_UNHELD && check_unheld(host, arena, &gpu, err) < 0)
-		return -1;
-	int sys = write_value(host, path, request->after);
+	int sys = gp_write_value(write->host, path, request->after);
 	if (sys != 0)
 		return gp_write_explain_numvfs(sys, &gpu, request->after, err);
-	if (gp_host_observe_pf(host, arena, request->pf, &gpu, err) < 0)
+	if (gp_write_observe_pf(write, &gpu, err) < 0)
 		return -1;
 	return verify_numvfs(&gpu, asked, err);
 }
@@ -219,51 +166,90 @@ static bool is_write_only(struct gp_host *host, const char *path)
 static bool same_value(const char *a, const char *b)
 {
 	uint64_t left, right;
-	return strcmp(a, b) == 0 || (gp_parse_u64(a, &left) == 0 && gp_parse_u64(b, &right) == 0 && left == right);
+	return gp_same_list(a, b) || (gp_parse_u64(a, &left) == 0 && gp_parse_u64(b, &right) == 0 && left == right);
 }
 
-static int compare_attribute(struct gp_host *host, const char *path, const char *before, struct gp_error *err)
+static int compare_attribute(const struct gp_write *write, const char *path, struct gp_error *err)
 {
 	char found[GP_ATTR_MAX + 1];
+	const char *before = write->request->before;
 	if (before == NULL)
 		return 0;
-	if (gp_host_read(host, path, found, sizeof(found), err) < 0)
+	if (gp_host_read(write->host, path, found, sizeof(found), err) < 0)
 		return -1;
 	return same_value(before, found) ? 0 : fail_stale(before, found, err);
 }
 
-static int verify_attribute(struct gp_host *host, const char *path, const char *after, struct gp_error *err)
+/* 1: it reads as it should, or cannot be read by nature: that is verified by what it does, a step that waits, and the
+ * next observation. 0: it reads otherwise. */
+static int read_back(const struct gp_write *write, const char *path, char found[GP_ATTR_MAX + 1], struct gp_error *err)
 {
-	char found[GP_ATTR_MAX + 1];
-	/* What cannot be read back by nature is verified by what it does: a step that waits, and the next observation.
-	 */
-	if (is_write_only(host, path))
-		return 0;
-	if (gp_host_read(host, path, found, sizeof(found), err) < 0) {
-		gp_error_prefix(err, "was written, but the read-back failed");
-		return -1;
-	}
-	if (same_value(after, found))
-		return 0;
-	return gp_fail(err, GP_E_VERIFY, "was set to '%s', and reads '%s'", after, found);
+	if (is_write_only(write->host, path))
+		return 1;
+	if (gp_host_read(write->host, path, found, GP_ATTR_MAX + 1, err) < 0)
+		return gp_error_prefix(err, "was written, but the read-back failed");
+	return same_value(write->request->after, found);
 }
 
-static int write_attribute(struct gp_host *host, const struct gp_write_request *request, const char *path,
-			   struct gp_error *err)
+static int fail_read_back(const struct gp_write_request *request, const char *found, struct gp_error *err)
 {
-	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	if (compare_attribute(host, path, request->before, err) < 0 || check_guard(host, request, arena, err) < 0)
-		return -1;
-	int sys = write_value(host, path, request->after);
+	if (request->before != NULL && same_value(request->before, found))
+		return gp_fail(err, GP_E_VERIFY, "was set to '%s', and still reads '%s'", request->after, found);
+	/* What NVIDIA's driver does with a vGPU type that it cannot make, without a word. */
+	if (same_value(found, "0"))
+		return gp_fail(err, GP_E_VERIFY, "was set to '%s', and fell to 0: the driver did not take it",
+			       request->after);
+	return gp_fail(err, GP_E_VERIFY, "was set to '%s', and reads '%s'", request->after, found);
+}
+
+static int fail_write(const struct gp_write_request *request, int sys, const char *path, struct gp_error *err)
+{
 	if (sys == ENOENT || sys == EACCES)
 		return gp_host_fail_path(err, sys, path, "written");
-	if (sys != 0)
-		return gp_fail_errno(err, sys, "cannot be set to '%s'", request->after);
-	return verify_attribute(host, path, request->after, err);
+	if (*request->after == '\0' || *request->after == ' ')
+		return gp_fail_errno(err, sys, "cannot be cleared");
+	return gp_fail_errno(err, sys, "cannot be set to '%s'", request->after);
 }
 
-static int change_attribute(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err)
+static int write_attribute(const struct gp_write *write, const char *path, bool *settles, struct gp_error *err)
 {
+	const struct gp_write_request *request = write->request;
+	char found[GP_ATTR_MAX + 1];
+	if (compare_attribute(write, path, err) < 0 || gp_write_check_guard(write, err) < 0)
+		return -1;
+	int sys = gp_write_value(write->host, path, request->after);
+	*settles = gp_write_may_settle(sys);
+	if (sys != 0)
+		return fail_write(request, sys, path, err);
+	int is_so = read_back(write, path, found, err);
+	if (is_so != 0)
+		return is_so < 0 ? -1 : 0;
+	*settles = request->before != NULL && same_value(request->before, found);
+	return fail_read_back(request, found, err);
+}
+
+/* Of one VF: what lets go of it may be faster than we are. */
+static int write_attribute_of_vf(const struct gp_write *write, const char *path, bool *settles, struct gp_error *err)
+{
+	char found[GP_ATTR_MAX + 1];
+	if (!is_write_only(write->host, path) && gp_host_read(write->host, path, found, sizeof(found), NULL) >= 0 &&
+	    same_value(write->request->after, found))
+		return 0;
+	return write_attribute(write, path, settles, err);
+}
+
+static gp_write_try *way_to_write(const struct gp_write_request *request)
+{
+	if (gp_write_makes_mdev(request))
+		return gp_write_make_mdev;
+	if (gp_write_removes_mdev(request))
+		return gp_write_remove_mdev;
+	return request->guard == GP_GUARD_VF_UNHELD ? write_attribute_of_vf : write_attribute;
+}
+
+static int change_attribute(const struct gp_write *write, struct gp_error *err)
+{
+	const struct gp_write_request *request = write->request;
 	GP_CLEANUP(gp_str_clear) struct gp_str path = {0};
 	if (gp_host_attribute_path(request->base, request->device, request->attribute, &path, err) < 0)
 		return -1;
@@ -273,7 +259,8 @@ static int change_attribute(struct gp_host *host, const struct gp_write_request 
 	bool of_pf = request->base == GP_BASE_PCI && strcmp(request->attribute, "sriov_numvfs") == 0;
 	if (of_pf && strcmp(request->device, gp_pci_addr_format(request->pf, pf)) != 0)
 		return gp_fail(err, GP_E_INTERNAL, "the lock is for %s, the write for %s", pf, request->device);
-	return of_pf ? write_numvfs(host, request, path.text, err) : write_attribute(host, request, path.text, err);
+	return of_pf ? write_numvfs(write, path.text, err)
+		     : gp_write_settling(write, path.text, way_to_write(request), err);
 }
 
 /* ---- drivers ---- */
@@ -286,9 +273,10 @@ static void read_driver(struct gp_host *host, const char *device, char *driver, 
 }
 
 /* BIND: to the driver `after`. UNBIND: from the driver `before`, or from whatever is bound. "" is no driver. */
-static int change_driver(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err)
+static int change_driver(const struct gp_write *write, struct gp_error *err)
 {
-	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_host *host = write->host;
+	const struct gp_write_request *request = write->request;
 	GP_CLEANUP(gp_str_clear) struct gp_str path = {0};
 	bool bind = request->kind == GP_STEP_BIND;
 	const char *wanted = bind ? request->after : "";
@@ -303,11 +291,11 @@ static int change_driver(struct gp_host *host, const struct gp_write_request *re
 		return fail_stale(request->before, driver, err);
 	if (strcmp(driver, wanted) == 0)
 		return 0;
-	if (check_guard(host, request, arena, err) < 0)
+	if (gp_write_check_guard(write, err) < 0)
 		return -1;
 	gp_autofree char *file =
 		gp_xasprintf("sys/bus/pci/drivers/%s/%s", bind ? wanted : driver, bind ? "bind" : "unbind");
-	int sys = write_value(host, file, request->device);
+	int sys = gp_write_value(host, file, request->device);
 	if (sys != 0)
 		return gp_fail_errno(err, sys,
 				     bind ? "cannot be bound to driver %s" : "cannot be unbound from driver %s",
@@ -318,74 +306,38 @@ static int change_driver(struct gp_host *host, const struct gp_write_request *re
 	return gp_fail(err, GP_E_VERIFY, "its driver should be '%s' now, and is '%s'", wanted, driver);
 }
 
-/* ---- vendor programs ---- */
-
-/*
- * The programs of vendors that may be run, each from its one place: a plan names the program, never a path. A back-end
- * that needs one adds its row.
- */
-static const struct vendor_program {
-	const char *name;
-	const char *path;
-} vendor_programs[] = {{NULL, NULL}};
-
-/* With one argument and the device; its exit status says little, so that a step that waits always follows. */
-int gp_write_run_program(const char *path, const char *argument, const char *device, struct gp_error *err)
-{
-	char *const arguments[] = {(char *)gp_last_component(path), (char *)argument, (char *)device, NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawn_file_actions_init(&files);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
-	posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-	pid_t pid;
-	int status = 0;
-	int sys = posix_spawn(&pid, path, &files, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&files);
-	if (sys != 0)
-		return gp_fail_errno(err, sys, "cannot run %s", path);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return WIFEXITED(status) ? gp_fail(err, GP_E_IO, "%s ended with status %d", path, WEXITSTATUS(status))
-				 : gp_fail(err, GP_E_IO, "%s was ended by signal %d", path, WTERMSIG(status));
-}
-
-static int run_vendor_program(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err)
-{
-	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	GP_CLEANUP(gp_str_clear) struct gp_str path = {0};
-	const char *name = request->attribute != NULL ? request->attribute : "";
-	const struct vendor_program *program = vendor_programs;
-	while (program->name != NULL && strcmp(program->name, name) != 0)
-		program++;
-	if (program->name == NULL)
-		return gp_fail(err, GP_E_UNSUPPORTED, "'%s' is not a program that gpupart runs", name);
-	if (gp_host_kind_of(host) != GP_HOST_LIVE)
-		return gp_fail(err, GP_E_UNSUPPORTED, "'%s' runs on a real machine only", name);
-	/* Makes sure that the device is one. */
-	if (gp_host_attribute_path(GP_BASE_PCI, request->device, "driver", &path, err) < 0 ||
-	    check_guard(host, request, arena, err) < 0)
-		return -1;
-	return gp_write_run_program(program->path, request->after, request->device, err);
-}
-
 /* ---- the whole of it ---- */
 
-static int change(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err)
+static int change(const struct gp_write *write, struct gp_error *err)
 {
-	switch (request->kind) {
+	switch (write->request->kind) {
 	case GP_STEP_WRITE:
-		return change_attribute(host, request, err);
+		return change_attribute(write, err);
 	case GP_STEP_BIND:
 	case GP_STEP_UNBIND:
-		return change_driver(host, request, err);
+		return change_driver(write, err);
 	case GP_STEP_HELPER:
-		return run_vendor_program(host, request, err);
+		return gp_write_run_program(write, err);
 	default:
 		return gp_fail(err, GP_E_INTERNAL, "this kind of step is not for the writing helper");
 	}
+}
+
+static void name_subject(const struct gp_write_request *request, struct gp_error *err)
+{
+	char pf[GP_PCI_ADDR_SIZE];
+	gp_error_subject(err, "%s%s%s", request->device != NULL ? request->device : gp_pci_addr_format(request->pf, pf),
+			 request->attribute != NULL ? " " : "", request->attribute != NULL ? request->attribute : "");
+}
+
+/* By when the answer is to be on its way. */
+static uint64_t time_for_answer(uint64_t timeout_ms)
+{
+	enum { ANSWER_MS = 500 };
+	uint64_t share = timeout_ms / 10;
+	if (share >= ANSWER_MS)
+		return share;
+	return timeout_ms / 2 < ANSWER_MS ? timeout_ms / 2 : ANSWER_MS;
 }
 
 int gp_write_change(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err)
@@ -394,16 +346,17 @@ int gp_write_change(struct gp_host *host, const struct gp_write_request *request
 		return gp_fail(err, GP_E_INTERNAL, "a captured machine cannot be written");
 	char pf[GP_PCI_ADDR_SIZE];
 	gp_autofree char *lock_path = gp_xasprintf("run/gpupart/pf-%s.lock", gp_pci_addr_format(request->pf, pf));
+	uint64_t until = gp_clock_ms() + request->timeout_ms - time_for_answer(request->timeout_ms);
 	/* Half of the time for the lock leaves half for the write. */
 	gp_autoclose int lock = gp_state_lock(gp_host_root_fd(host), lock_path, "gpupart-write",
 					      request->timeout_ms / 2, NULL, NULL, err);
 	if (lock < 0)
 		return -1;
-	if (change(host, request, err) == 0)
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	const struct gp_write write = {.host = host, .request = request, .arena = arena, .until_ms = until};
+	if (change(&write, err) == 0)
 		return 0;
-	if (err->subject == NULL)
-		gp_error_subject(err, "%s%s%s", request->device != NULL ? request->device : pf,
-				 request->attribute != NULL ? " " : "",
-				 request->attribute != NULL ? request->attribute : "");
+	if (err != NULL && err->subject == NULL)
+		name_subject(request, err);
 	return -1;
 }

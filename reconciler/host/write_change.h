@@ -1,18 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The helper's half of a write. Runs in gpupart-write only, single-threaded, and may never return.
- * `host` is the helper's own handle on the root.
+ *
+ *	write_change.c   lock, attributes, drivers
+ *	write_guard.c    is it in use?
+ *	write_mdev.c     mediated devices: made and removed
+ *	write_program.c  programs of vendors
  */
 #ifndef GP_HOST_WRITE_CHANGE_H
 #define GP_HOST_WRITE_CHANGE_H
 
 #include "host/host.h"
 
-/* Lock, compare, guard, change, read back: see gp_host_write(). */
+/* Lock, compare, guard, change, read back: see gp_host_write(). `host` is the helper's own handle on the root. */
 int gp_write_change(struct gp_host *host, const struct gp_write_request *request, struct gp_error *err);
 /* What a failed write of sriov_numvfs means, in words (-1 always). gpu: the PF as read before the write. */
 int gp_write_explain_numvfs(int sys, const struct gp_gpu *gpu, const char *asked, struct gp_error *err);
-/* Runs a vendor's program with one argument and the device, nothing open, and waits for it. */
-int gp_write_run_program(const char *path, const char *argument, const char *device, struct gp_error *err);
+
+/* ---- what the parts share ---- */
+
+/* One change while it is made. */
+struct gp_write {
+	struct gp_host *host;
+	const struct gp_write_request *request;
+	struct gp_arena *arena;
+	uint64_t until_ms; /* on gp_clock_ms: who asked gives up soon after */
+};
+
+/* Waits a quarter of a second, but not beyond `until_ms`. False: that is over. */
+bool gp_write_pause(uint64_t until_ms);
+
+/* The one place that writes. 0 or an errno. */
+int gp_write_value(struct gp_host *host, const char *path, const char *value);
+/* The PF of the request as it is now. */
+int gp_write_observe_pf(const struct gp_write *write, struct gp_gpu *gpu, struct gp_error *err);
+/* The same PF is being changed by somebody: links and capability disagree. */
+int gp_write_fail_transition(const struct gp_gpu *gpu, struct gp_error *err);
+
+/* The request's guard, evaluated now. Unknown is in use. */
+int gp_write_check_guard(const struct gp_write *write, struct gp_error *err);
+/* The same with what is known of the PF already. */
+int gp_write_check_guard_of(const struct gp_write *write, struct gp_gpu *gpu, struct gp_error *err);
+/* "process nvidia-smi (pid 812), …" of those that have the physical GPU open; false: none could be seen. */
+bool gp_write_name_clients(const struct gp_write *write, struct gp_str *names);
+
+/*
+ * Tries once; when that fails with *settles, and the guard is about one VF, again until GP_SETTLE_MS or the time of the
+ * request are over: a vGPU that was just let go of keeps its VF for some seconds.
+ */
+typedef int gp_write_try(const struct gp_write *write, const char *path, bool *settles, struct gp_error *err);
+int gp_write_settling(const struct gp_write *write, const char *path, gp_write_try *try_once, struct gp_error *err);
+/* Does the kernel's answer mean that it may work a little later? */
+bool gp_write_may_settle(int sys);
+
+/* PCI: DEVICE mdev_supported_types/TYPE/create; MDEV: UUID remove. */
+bool gp_write_makes_mdev(const struct gp_write_request *request);
+bool gp_write_removes_mdev(const struct gp_write_request *request);
+gp_write_try gp_write_make_mdev;
+gp_write_try gp_write_remove_mdev;
+
+/* HELPER. Runs the program until there are VFs; what it says of itself is not believed. */
+int gp_write_run_program(const struct gp_write *write, struct gp_error *err);
+/*
+ * May root run it? It and all directories on its way belong to root and can be written by nobody else. The path is
+ * absolute, inside the root.
+ */
+int gp_write_check_program(int root_fd, const char *program, struct gp_error *err);
 
 #endif

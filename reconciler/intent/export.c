@@ -5,6 +5,9 @@
  * GPUs of one model that are cut alike form a class, named by address so that no other GPU can fall into it. Where VMs
  * already hold partitions of ours, the class is called as the alias on their devices says: another name would have us
  * write those devices anew.
+ *
+ * Where VFs have profiles, a class says how many of which, and by a plain number when the GPU is full of one of them.
+ * Mediated devices are made for VMs as they are bound, so what a VM of ours has is written as all that it could be.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,6 +24,9 @@ struct slot {
 	const struct gp_gpu *gpu;
 	bool left_out;
 	uint32_t count;
+	bool is_bound;           /* a VM has a partition of it from us */
+	uint32_t forgotten;      /* partitions that VMs had from us: their VFs have no profile now, or are not there */
+	const char *cut;         /* what its class says after `match` */
 	const char *alias_class; /* as our devices on it say; NULL: none is there */
 	size_t group;
 };
@@ -40,27 +46,107 @@ struct export
 	size_t group_count;
 };
 
-/* ---- GPUs into groups ---- */
+/* ---- what is there ---- */
 
 static bool names_class(struct gp_arena *arena, const char *name)
 {
 	return gp_rule_class.normal(arena, name) != NULL;
 }
 
-/* Ours, and beyond the partitions that are there: as after a reboot. The VM is to get its VF back. */
-static void note_our_device(struct export *export, const struct gp_hostdev *device)
+/* Do its VFs get profiles one by one? */
+static bool gives_profiles(const struct gp_gpu *gpu)
+{
+	return gpu->layout_count > 0 && gpu->layouts[0].group_count > 0 && gpu->layouts[0].groups[0].profile != NULL;
+}
+
+static bool is_there(const struct gp_gpu *gpu, uint32_t vf)
+{
+	const struct gp_partition *partition = gp_gpu_partition(gpu, vf);
+	return partition != NULL && !partition->blank;
+}
+
+/* The class that the alias of a device of ours names; NULL: none that the language could. */
+static const char *alias_class_of(const struct export *export, const struct gp_hostdev *device)
 {
 	uint32_t request;
 	const char *class_name;
+	bool named = device->ours && gp_alias_parse(device->alias, &request, &class_name) == 0 &&
+		     names_class(export->arena, class_name);
+	return named ? class_name : NULL;
+}
+
+/* Ours, and beyond the partitions that are there: as after a reboot. The VM is to get its VF back. */
+static void note_our_device(struct export *export, const struct gp_hostdev *device)
+{
 	if (!device->ours || !device->resolved)
 		return;
 	struct slot *slot = &export->slots[device->gpu];
-	if (device->vf >= slot->count)
-		slot->count = device->vf + 1;
-	if (slot->alias_class == NULL && gp_alias_parse(device->alias, &request, &class_name) == 0 &&
-	    names_class(export->arena, class_name))
-		slot->alias_class = class_name;
+	if (!gives_profiles(slot->gpu)) {
+		if (device->vf >= slot->count)
+			slot->count = device->vf + 1;
+	} else if (is_there(slot->gpu, device->vf)) {
+		slot->is_bound = true;
+	} else {
+		slot->forgotten++;
+	}
+	if (slot->alias_class == NULL)
+		slot->alias_class = alias_class_of(export, device);
 }
+
+static void note_our_devices(struct export *export)
+{
+	const struct gp_observed *observed = export->observed;
+	for (size_t i = 0; i < observed->domain_count; i++)
+		for (size_t j = 0; j < observed->domains[i].config_count; j++)
+			note_our_device(export, &observed->domains[i].config[j]);
+}
+
+/* A mediated device that is gone tells no GPU, only its class. */
+static bool is_forgotten_mdev(const struct gp_hostdev *device)
+{
+	return device->type == GP_HOSTDEV_MDEV && device->ours && !device->resolved;
+}
+
+static bool has_class(const struct export *export, const char *name)
+{
+	for (size_t i = 0; i < export->observed->gpu_count; i++)
+		if (!export->slots[i].left_out && gp_streq(export->slots[i].alias_class, name))
+			return true;
+	return false;
+}
+
+/* The one class of such that no GPU has any more; NULL: none, or nobody can tell which GPU was of which. */
+static const char *find_forgotten_class(const struct export *export)
+{
+	const struct gp_observed *observed = export->observed;
+	const char *only = NULL;
+	for (size_t i = 0; i < observed->domain_count; i++)
+		for (size_t j = 0; j < observed->domains[i].config_count; j++) {
+			const struct gp_hostdev *device = &observed->domains[i].config[j];
+			const char *name = is_forgotten_mdev(device) ? alias_class_of(export, device) : NULL;
+			if (name == NULL || has_class(export, name))
+				continue;
+			if (only != NULL && !gp_streq(name, only))
+				return NULL;
+			only = name;
+		}
+	return only;
+}
+
+/* They were on GPUs that have nothing now. */
+static void place_forgotten_mdevs(struct export *export)
+{
+	const char *name = find_forgotten_class(export);
+	for (size_t i = 0; name != NULL && i < export->observed->gpu_count; i++) {
+		struct slot *slot = &export->slots[i];
+		if (slot->left_out || !gives_profiles(slot->gpu) || slot->count > 0 || slot->alias_class != NULL)
+			continue;
+		slot->alias_class = name;
+		slot->forgotten++;
+	}
+}
+
+/* ---- how a GPU is cut, as its class says it ---- */
 
 /* The least valid count that holds so many. */
 static uint32_t valid_count(const struct gp_gpu *gpu, uint32_t count)
@@ -71,21 +157,157 @@ static uint32_t valid_count(const struct gp_gpu *gpu, uint32_t count)
 	return count;
 }
 
+static const struct gp_layout_group *group_of_profile(const struct gp_gpu *gpu, const char *profile)
+{
+	for (size_t i = 0; i < gpu->layout_count; i++)
+		for (size_t j = 0; j < gpu->layouts[i].group_count; j++)
+			if (gp_streq(gpu->layouts[i].groups[j].profile, profile))
+				return &gpu->layouts[i].groups[j];
+	return NULL;
+}
+
+/* Is there just one way to have so many of this series, and a word for it? */
+static bool is_told_by_count(struct export *export, const struct gp_gpu *gpu, uint32_t count, const char *series)
+{
+	size_t ways = 0;
+	if (series == NULL || gp_rule_series.normal(export->arena, series) == NULL)
+		return false;
+	for (size_t i = 0; i < gpu->layout_count; i++)
+		ways += gpu->layouts[i].count == count && gpu->layouts[i].group_count == 1 &&
+			gp_streq(gpu->layouts[i].groups[0].series, series);
+	return ways == 1;
+}
+
+/* How many partitions have each profile; the first of each stands for it. */
+struct tally {
+	const struct gp_layout_group *group;
+	uint32_t count;
+};
+
+/* False: the language has no words for what is there, which *why tells. */
+static bool tally_profiles(struct export *export, const struct gp_gpu *gpu, struct tally **tallies, size_t *count,
+			   const char **why)
+{
+	for (size_t i = 0; i < gpu->partition_count; i++) {
+		const struct gp_partition *partition = &gpu->partitions[i];
+		if (partition->blank)
+			continue;
+		const struct gp_layout_group *group = group_of_profile(gpu, partition->profile);
+		*why = partition->profile == NULL        ? "the name of a vGPU type that it has is not known"
+		       : group == NULL                   ? "the driver lists no such vGPU type for it as it has"
+		       : partition->unusable_why != NULL ? "it has a vGPU type on a VF that no VM can be given"
+							 : NULL;
+		if (*why != NULL)
+			return false;
+		size_t at = 0;
+		while (at < *count && (*tallies)[at].group != group)
+			at++;
+		if (at == *count)
+			gp_arena_push(export->arena, *tallies, *count)->group = group;
+		(*tallies)[at].count++;
+	}
+	for (size_t i = 1; i < *count; i++)
+		if ((*tallies)[i].group->offers[GP_VRAM].bytes != (*tallies)[0].group->offers[GP_VRAM].bytes)
+			*why = "it has vGPU types of several sizes";
+	return *why == NULL;
+}
+
+static void add_sizes(const struct tally *tallies, size_t count, struct gp_str *out)
+{
+	gp_str_add(out, "    partitions: [");
+	for (size_t i = 0; i < count; i++) {
+		gp_str_printf(out, "%s{count: %" PRIu32 ", profile: ", i == 0 ? "" : ", ", tallies[i].count);
+		gp_yaml_add_string(out, tallies[i].group->profile);
+		gp_str_add_char(out, '}');
+	}
+	gp_str_add(out, "]\n");
+}
+
+/* What all have alike; else they are left as they are. */
+static const char *common_params(struct export *export, const struct gp_gpu *gpu)
+{
+	const char *common = NULL;
+	for (size_t i = 0; i < gpu->partition_count; i++) {
+		const struct gp_partition *partition = &gpu->partitions[i];
+		if (partition->blank)
+			continue;
+		if (partition->params == NULL || (common != NULL && !gp_streq(common, partition->params)))
+			return NULL;
+		common = partition->params;
+	}
+	return common == NULL ? NULL : gp_rule_vgpu_params.normal(export->arena, common);
+}
+
+static void add_profiles(struct export *export, struct slot *slot, struct tally *tallies, size_t count,
+			 struct gp_str *out)
+{
+	const struct gp_layout_group *group = tallies[0].group;
+	const char *params = common_params(export, slot->gpu);
+	/* Mediated devices: one is made when a VM gets it, and only so many may be. */
+	bool made_for_vms = slot->is_bound && count == 1 && gp_streq(slot->gpu->framework, "mdev");
+	if (made_for_vms)
+		tallies[0].count = group->most;
+	if (count == 1 && tallies[0].count == group->most &&
+	    is_told_by_count(export, slot->gpu, group->most, group->series))
+		gp_str_printf(out, "    partitions: %" PRIu32 "\n    series: %s\n", group->most, group->series);
+	else
+		add_sizes(tallies, count, out);
+	if (params != NULL) {
+		gp_str_add(out, "    vgpu_params: ");
+		gp_yaml_add_string(out, params);
+		gp_str_add_char(out, '\n');
+	}
+}
+
+/* What the VMs had, they had of the one profile that is there still; if there is one. */
+static void recall_forgotten(const struct slot *slot, struct tally *tallies, size_t count, const char **why)
+{
+	if (slot->forgotten == 0)
+		return;
+	if (count != 1) {
+		*why = "the driver has forgotten the vGPU types that VMs had of it: say 'partitions' and 'series' anew";
+		return;
+	}
+	uint32_t room = tallies[0].group->most - tallies[0].count;
+	tallies[0].count += slot->forgotten < room ? slot->forgotten : room;
+}
+
+static void describe_cut(struct export *export, struct slot *slot)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	struct tally *tallies = NULL;
+	size_t count = 0;
+	const char *why = NULL;
+	if (gives_profiles(slot->gpu) && tally_profiles(export, slot->gpu, &tallies, &count, &why))
+		recall_forgotten(slot, tallies, count, &why);
+	if (why != NULL)
+		gp_str_printf(&text, "    # left as it is: %s\n    partitions: keep\n", why);
+	else if (count > 0)
+		add_profiles(export, slot, tallies, count, &text);
+	else
+		gp_str_printf(&text, "    partitions: %" PRIu32 "\n", slot->count);
+	slot->cut = gp_arena_strdup(export->arena, gp_str_text(&text));
+}
+
 static void find_slots(struct export *export)
 {
 	const struct gp_observed *observed = export->observed;
 	export->slots = gp_arena_array_of(export->arena, struct slot, observed->gpu_count);
 	for (size_t i = 0; i < observed->gpu_count; i++) {
 		const struct gp_gpu *gpu = &observed->gpus[i];
-		export->slots[i] = (struct slot){.gpu = gpu, .left_out = gpu->unfit != GP_FIT, .count = gpu->num_vfs};
+		export->slots[i] = (struct slot){.gpu = gpu, .left_out = gpu->unfit != GP_FIT, .count = gpu->count};
 	}
-	for (size_t i = 0; i < observed->domain_count; i++)
-		for (size_t j = 0; j < observed->domains[i].config_count; j++)
-			note_our_device(export, &observed->domains[i].config[j]);
-	for (size_t i = 0; i < observed->gpu_count; i++)
-		if (export->slots[i].count > observed->gpus[i].num_vfs)
-			export->slots[i].count = valid_count(&observed->gpus[i], export->slots[i].count);
+	note_our_devices(export);
+	place_forgotten_mdevs(export);
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		struct slot *slot = &export->slots[i];
+		if (slot->count > slot->gpu->count)
+			slot->count = valid_count(slot->gpu, slot->count);
+		describe_cut(export, slot);
+	}
 }
+
+/* ---- GPUs into groups ---- */
 
 static bool same_model(const struct gp_gpu *a, const struct gp_gpu *b)
 {
@@ -95,7 +317,7 @@ static bool same_model(const struct gp_gpu *a, const struct gp_gpu *b)
 
 static bool same_group(const struct slot *a, const struct slot *b)
 {
-	if (a->count != b->count)
+	if (!gp_streq(a->cut, b->cut))
 		return false;
 	if (a->alias_class != NULL && b->alias_class != NULL)
 		return gp_streq(a->alias_class, b->alias_class);
@@ -108,7 +330,7 @@ static void join_alias_class(struct export *export, struct slot *slot)
 	const char *only = NULL;
 	for (size_t i = 0; i < export->observed->gpu_count; i++) {
 		const struct slot *other = &export->slots[i];
-		if (other->left_out || other->alias_class == NULL || other->count != slot->count ||
+		if (other->left_out || other->alias_class == NULL || !gp_streq(other->cut, slot->cut) ||
 		    !same_model(other->gpu, slot->gpu))
 			continue;
 		if (only != NULL && !gp_streq(only, other->alias_class))
@@ -250,7 +472,7 @@ static void write_class(struct export *export, size_t index)
 	gp_yaml_add_string(export->out, group->name);
 	gp_str_add_char(export->out, '\n');
 	write_addresses(export, index);
-	gp_str_printf(export->out, "    partitions: %" PRIu32 "\n", group->first->count);
+	gp_str_add(export->out, group->first->cut);
 }
 
 static void write_left_out(struct export *export)
@@ -279,13 +501,26 @@ static void write_gpus(struct export *export)
 
 /* ---- writing VMs ---- */
 
+/* NULL: the class of a mediated device that is gone, and no class of this file. */
+static const char *class_of_device(const struct export *export, const struct gp_hostdev *device)
+{
+	if (device->resolved)
+		return export->groups[export->slots[device->gpu].group].name;
+	const char *name = alias_class_of(export, device);
+	return name != NULL && is_taken(export, name) ? name : NULL;
+}
+
 /* A device that the export can ask for: it is on a GPU of a class, and the partition is there or will be. */
 static bool is_exported(const struct export *export, const struct gp_hostdev *device)
 {
+	if (is_forgotten_mdev(device))
+		return class_of_device(export, device) != NULL;
 	if (!device->resolved)
 		return false;
 	const struct slot *slot = &export->slots[device->gpu];
-	return !slot->left_out && device->vf < slot->count;
+	if (!gives_profiles(slot->gpu))
+		return !slot->left_out && device->vf < slot->count;
+	return !slot->left_out && (is_there(slot->gpu, device->vf) || device->ours);
 }
 
 static uint32_t request_of(const struct gp_hostdev *device)
@@ -316,7 +551,7 @@ static size_t count_on_our_gpus(const struct gp_hostdev *devices, size_t count)
 {
 	size_t found = 0;
 	for (size_t i = 0; i < count; i++)
-		found += devices[i].resolved;
+		found += devices[i].resolved || is_forgotten_mdev(&devices[i]);
 	return found;
 }
 
@@ -360,7 +595,7 @@ static void write_vm(struct export *export, const struct gp_domain *domain, cons
 	gp_str_add(export->out, count > 1 ? "    partition: [" : "    partition: ");
 	for (size_t i = 0; i < count; i++) {
 		gp_str_add(export->out, i == 0 ? "" : ", ");
-		gp_yaml_add_string(export->out, export->groups[export->slots[devices[i]->gpu].group].name);
+		gp_yaml_add_string(export->out, class_of_device(export, devices[i]));
 		adopt = adopt || !devices[i]->ours;
 	}
 	gp_str_add(export->out, count > 1 ? "]\n" : "\n");

@@ -80,7 +80,8 @@ const struct gp_text_rule gp_rule_scheduler = {"a word such as equal-share", NUL
 const struct gp_text_rule gp_rule_profile = {"the name of a vGPU type such as A16-4Q", NULL, normal_word};
 const struct gp_text_rule gp_rule_mig = {"the name of a MIG profile such as 1g.10gb", NULL, normal_word};
 
-/* "key=value,key=value": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most. */
+/* "key=value,key=value": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most.
+ */
 static const char *normal_params(struct gp_arena *arena GP_UNUSED, const char *text)
 {
 	static const char allowed[] = WORDS "_.-";

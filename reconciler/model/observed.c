@@ -2,6 +2,7 @@
 #include "model/observed.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/names.h"
@@ -23,6 +24,13 @@ void gp_observed_free(struct gp_observed *observed)
 {
 	if (observed != NULL)
 		gp_arena_free(observed->arena); /* which holds *observed, too */
+}
+
+const char *gp_version_format(uint32_t version, char out[GP_VERSION_SIZE])
+{
+	enum { MAJOR = 1000 * 1000, MINOR = 1000 };
+	snprintf(out, GP_VERSION_SIZE, "%u.%u.%u", version / MAJOR, version / MINOR % MINOR, version % MINOR);
+	return out;
 }
 
 /* ---- looking up ---- */
@@ -59,16 +67,19 @@ static const struct gp_domain *domain_by_name(const struct gp_observed *observed
 	return NULL;
 }
 
+bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b)
+{
+	if (a->type != b->type)
+		return false;
+	return a->type == GP_HOSTDEV_PCI ? gp_pci_addr_compare(a->source, b->source) == 0
+					 : gp_uuid_equal(a->mdev, b->mdev);
+}
+
 bool gp_place_is_empty(const struct gp_domain *domain, const struct gp_hostdev *place)
 {
-	for (size_t i = 0; i < domain->config_count; i++) {
-		const struct gp_hostdev *hostdev = &domain->config[i];
-		if (hostdev->type != place->type)
-			continue;
-		if (place->type == GP_HOSTDEV_PCI ? gp_pci_addr_compare(hostdev->source, place->source) == 0
-						  : gp_uuid_equal(hostdev->mdev, place->mdev))
+	for (size_t i = 0; i < domain->config_count; i++)
+		if (gp_hostdev_same_source(&domain->config[i], place))
 			return false;
-	}
 	return true;
 }
 

@@ -135,6 +135,11 @@ struct gp_gpu {
 	uint64_t vram_bytes; /* of the physical GPU; 0 unknown */
 	const char *vram_source;
 
+	bool want_params; /* asked of the vendor: gp_partition.params are of interest, and read only then */
+	/* The vendor's own: what is the same for all its GPUs of a snapshot, so that it is looked at once. NULL: not
+	 * yet. Nobody else looks into it. */
+	void *survey;
+
 	/* What the vendor's driver tells; NULL: it does not, or has no such thing */
 	const char *driver_version;
 	const char *framework;     /* how VMs are given its VFs: "mdev", "vendor VFIO" */
@@ -222,6 +227,8 @@ struct gp_hypervisor {
 	uint32_t version;  /* of libvirt */
 	uint32_t emulator; /* of QEMU */
 };
+enum { GP_VERSION_SIZE = 32 };
+const char *gp_version_format(uint32_t version, char out[GP_VERSION_SIZE]); /* "9.3.2" */
 
 enum gp_host_kind { GP_HOST_LIVE, GP_HOST_SIMULATED, GP_HOST_CAPTURED, GP_HOST_KIND_COUNT };
 
@@ -244,6 +251,8 @@ void gp_observed_free(struct gp_observed *observed);
 GP_DEFINE_CLEANUP(struct gp_observed, gp_observed_free)
 
 const struct gp_gpu *gp_observed_gpu(const struct gp_observed *observed, struct gp_pci_addr addr);
+/* Is it the same device of the host: of one type, with one source? */
+bool gp_hostdev_same_source(const struct gp_hostdev *a, const struct gp_hostdev *b);
 /* Was what this place is kept for taken out: is its source in no hostdev of the persistent definition? */
 bool gp_place_is_empty(const struct gp_domain *domain, const struct gp_hostdev *place);
 const struct gp_domain *gp_observed_domain(const struct gp_observed *observed, const struct gp_want_vm *vm);

@@ -53,6 +53,21 @@ static void put_uuid(struct json_object *object, const char *key, struct gp_uuid
 	put_text(object, key, gp_uuid_format(uuid, text));
 }
 
+static void put_uuid_if(struct json_object *object, const char *key, bool known, struct gp_uuid uuid)
+{
+	if (known)
+		put_uuid(object, key, uuid);
+	else
+		put(object, key, NULL);
+}
+
+/* "9.3.2" */
+static void put_version(struct json_object *object, const char *key, uint32_t version)
+{
+	char text[GP_VERSION_SIZE];
+	put_text(object, key, version == 0 ? NULL : gp_version_format(version, text));
+}
+
 /* ---- what a partition has ---- */
 
 static struct json_object *offer_json(const struct gp_offer *offer)
@@ -81,6 +96,10 @@ static struct json_object *group_json(const struct gp_layout_group *group)
 	struct json_object *object = json_object_new_object();
 	put_number(object, "count", group->count);
 	put_text(object, "profile", group->profile);
+	put_number_if(object, "profile_id", group->profile_id != 0, group->profile_id);
+	put_text(object, "series", group->series);
+	put_number_if(object, "most", group->profile != NULL, group->most);
+	put(object, "alone", group->profile == NULL ? NULL : json_object_new_boolean(group->alone));
 	put(object, "offers", offers_json(group->offers));
 	return object;
 }
@@ -103,26 +122,36 @@ static struct json_object *holder_json(const struct gp_holder *holder)
 	struct json_object *object = json_object_new_object();
 	put_text(object, "kind", gp_holder_kind_name(holder->kind));
 	put_text(object, "name", holder->name);
-	if (holder->kind == GP_HOLDER_VFIO)
+	if (holder->kind == GP_HOLDER_VFIO || holder->kind == GP_HOLDER_CLIENT)
 		put_number(object, "pid", holder->pid);
 	if (holder->kind == GP_HOLDER_DOMAIN_LIVE || holder->kind == GP_HOLDER_DOMAIN_CONFIG)
 		put_number(object, "hostdev", holder->hostdev);
 	return object;
 }
 
+static struct json_object *holders_json(const struct gp_holder *holders, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(array, holder_json(&holders[i]));
+	return array;
+}
+
 static struct json_object *partition_json(const struct gp_partition *partition)
 {
 	struct json_object *object = json_object_new_object();
-	struct json_object *holders = json_object_new_array();
 	put_number(object, "index", partition->index);
 	put_addr(object, "address", partition->addr);
 	put_text(object, "driver", partition->driver);
 	put_number_if(object, "iommu_group", partition->iommu_group_known, partition->iommu_group);
 	put_text(object, "profile", partition->profile);
+	put_number_if(object, "profile_id", partition->profile_id != 0, partition->profile_id);
+	put_bool(object, "blank", partition->blank);
+	put_uuid_if(object, "mdev", partition->has_mdev, partition->mdev);
+	put_text(object, "params", partition->params);
+	put_text(object, "unusable_why", partition->unusable_why);
 	put(object, "offers", offers_json(partition->offers));
-	for (size_t i = 0; i < partition->holder_count; i++)
-		json_object_array_add(holders, holder_json(&partition->holders[i]));
-	put(object, "holders", holders);
+	put(object, "holders", holders_json(partition->holders, partition->holder_count));
 	return object;
 }
 
@@ -169,6 +198,22 @@ static struct json_object *sriov_json(const struct gp_gpu *gpu)
 	return object;
 }
 
+/* What the vendor's driver tells, and what it needs. */
+static struct json_object *vendor_json(const struct gp_gpu *gpu)
+{
+	struct json_object *object = json_object_new_object();
+	put_text(object, "driver_version", gpu->driver_version);
+	put_text(object, "framework", gpu->framework);
+	put_bool(object, "framework_expected", gpu->framework_expected);
+	put_text(object, "series", gpu->series);
+	put_text(object, "scheduler", gpu->scheduler);
+	put_version(object, "libvirt_min", gpu->libvirt_min);
+	put_text(object, "libvirt_why", gpu->libvirt_why);
+	put_text(object, "not_creatable", gpu->not_creatable);
+	put(object, "clients", holders_json(gpu->clients, gpu->client_count));
+	return object;
+}
+
 static struct json_object *gpu_json(const struct gp_gpu *gpu)
 {
 	struct json_object *object = json_object_new_object();
@@ -179,6 +224,8 @@ static struct json_object *gpu_json(const struct gp_gpu *gpu)
 	put(object, "sriov", sriov_json(gpu));
 	put_number_if(object, "vram_bytes", gpu->vram_bytes != 0, gpu->vram_bytes);
 	put_text(object, "vram_source", gpu->vram_source);
+	put_number(object, "count", gpu->count);
+	put(object, "vendor_driver", vendor_json(gpu));
 	for (size_t i = 0; i < gpu->layout_count; i++)
 		json_object_array_add(layouts, layout_json(&gpu->layouts[i]));
 	put(object, "layouts", layouts);
@@ -211,6 +258,9 @@ static struct json_object *hostdev_json(const struct gp_hostdev *hostdev, const 
 	else
 		put_addr(object, "source", hostdev->source);
 	put_bool(object, "managed", hostdev->managed);
+	put_bool(object, "display", hostdev->display);
+	put_bool(object, "ramfb", hostdev->ramfb);
+	put_bool(object, "elsewhere", hostdev->elsewhere);
 	put_text(object, "alias", hostdev->alias);
 	put_bool(object, "ours", hostdev->ours);
 	put_text(object, "guest_xml", hostdev->guest_xml);
@@ -258,6 +308,14 @@ static struct json_object *source_state_json(const struct gp_source_state *state
 	return object;
 }
 
+static struct json_object *hypervisor_json(const struct gp_hypervisor *hypervisor)
+{
+	struct json_object *object = json_object_new_object();
+	put_version(object, "libvirt", hypervisor->version);
+	put_version(object, "qemu", hypervisor->emulator);
+	return object;
+}
+
 struct json_object *gp_observed_to_json(const struct gp_observed *observed)
 {
 	struct json_object *object = json_object_new_object();
@@ -269,6 +327,7 @@ struct json_object *gp_observed_to_json(const struct gp_observed *observed)
 	put_text(object, "host_kind", gp_host_kind_name(observed->kind));
 	put_text(object, "root", observed->root);
 	put(object, "domains_state", source_state_json(&observed->domains_state));
+	put(object, "hypervisor", hypervisor_json(&observed->hypervisor));
 	put(object, "vfio_state", source_state_json(&observed->vfio_state));
 	for (size_t i = 0; i < observed->gpu_count; i++)
 		json_object_array_add(gpus, gpu_json(&observed->gpus[i]));

@@ -89,7 +89,8 @@ struct gp_step {
 	enum gp_step_base base;
 	const char *device; /* PCI address, symbolic VF, or domain name */
 	/* "sriov_numvfs"; HELPER: the program's name; WAIT: what is waited for: "virtfn" (number of VFs), "vf-driver"
-	 * (the driver that all of them are bound to), or an attribute */
+	 * (the driver that all of them are bound to), "vf-shows" (one of these names, with a blank between them,
+	 * below the first VF), or an attribute */
 	const char *attribute;
 	const char *program; /* HELPER: absolute path */
 	const char *before;  /* NULL: not known or does not matter */
@@ -161,6 +162,7 @@ struct gp_gpu_verdict {
 	struct gp_pci_addr addr;
 	const char *class_name; /* NULL: no file selects it: foreign */
 	uint32_t count_now, count_wanted;
+	const char *profiles; /* that are wanted, "8 × A16-2Q"; NULL: it has no such thing */
 	unsigned case_number;
 	const char *note; /* "kept", "waits for web-01", … */
 };

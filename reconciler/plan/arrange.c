@@ -7,7 +7,9 @@
  */
 #include <stdlib.h>
 
+#include "plan/mdev.h"
 #include "plan/sheet.h"
+#include "plan/wait.h"
 
 /* ---- small questions ---- */
 
@@ -21,9 +23,10 @@ static bool has_profile(const struct gp_slot *slot, const char *profile)
 	return gp_slot_is_there(slot) && gp_streq(slot->now->profile, profile);
 }
 
+/* Before any VF is made, all that will be made are. */
 static bool is_usable(const struct gp_slot *slot)
 {
-	return !slot->now || !slot->now->unusable_why;
+	return slot->now ? !slot->now->unusable_why : slot->gpu->gpu->num_vfs == 0;
 }
 
 /* ---- what a GPU is cut into, in words ---- */
@@ -99,6 +102,8 @@ static unsigned weight_of(const struct gp_slot *slot)
 	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
 		unsigned own = (claim->live ? 2U : 0U) + (claim->vm->want ? 2U : 1U);
 
+		if (gp_claim_is_given_up(claim))
+			continue;
 		weight = own > weight ? own : weight;
 	}
 	return weight;
@@ -151,11 +156,12 @@ static void fault_too_few(struct gp_sheet *sheet, struct gp_gpu_row *row, uint32
 {
 	struct gp_diag *diag =
 		gp_sheet_fault(sheet, GP_E_UNAVAILABLE, "vfs-unusable", row->class_of->partitions_mark,
-			       "GPU %s (%s) has too few usable VFs for %s: %u are missing", gp_gpu_name(sheet, row),
-			       row->gpu->model, gp_cut_wanted(sheet, row), missing);
+			       "GPU %s (%s) has too few usable VFs for %s: %u %s missing",
+			       gp_gpu_name(sheet, row), row->gpu->model, gp_cut_wanted(sheet, row), missing,
+			       missing == 1 ? "is" : "are");
 
 	for (uint32_t i = 0; i < row->slot_count; i++) {
-		if (is_usable(&row->slots[i]))
+		if (!row->slots[i].now || is_usable(&row->slots[i]))
 			continue;
 		gp_error_holder(&diag->error, "%s: %s", gp_slot_name(sheet, &row->slots[i]),
 				row->slots[i].now->unusable_why);
@@ -210,8 +216,9 @@ static void arrange_by_profile(struct gp_sheet *sheet, struct gp_gpu_row *row)
 	for (uint32_t i = 0; i < row->slot_count && !row->faulty; i++) {
 		struct gp_slot *slot = &row->slots[i];
 
-		slot->lost =
+		slot->wrong =
 			!keeps && gp_slot_is_there(slot) && !(slot->group && has_profile(slot, slot->group->profile));
+		slot->lost = slot->wrong;
 		/* A mediated device is made when it is known for whom. */
 		slot->made = slot->group && !row->mdevs && (!gp_slot_is_there(slot) || slot->lost);
 		slot->offered = slot->group != NULL;
@@ -220,7 +227,7 @@ static void arrange_by_profile(struct gp_sheet *sheet, struct gp_gpu_row *row)
 
 /* ---- what that amounts to ---- */
 
-static void count_changes(struct gp_gpu_row *row)
+void gp_count_changes(struct gp_gpu_row *row)
 {
 	row->lost_count = row->made_count = 0;
 	for (uint32_t i = 0; i < row->slot_count; i++) {
@@ -293,7 +300,7 @@ void gp_arrange(struct gp_sheet *sheet)
 			arrange_by_profile(sheet, row);
 		else
 			arrange_plain(row);
-		count_changes(row);
+		gp_count_changes(row);
 		fill_in_offers(row);
 		name_case(row);
 		warn_of_clients(sheet, row);
@@ -302,45 +309,26 @@ void gp_arrange(struct gp_sheet *sheet)
 
 /* ---- what depends on who got what ---- */
 
-static bool has_mdev(const struct gp_slot *slot, struct gp_uuid uuid)
-{
-	return slot->now && slot->now->has_mdev && gp_uuid_equal(slot->now->mdev, uuid);
-}
-
-/* Adopted: made by hand under a name of its own, which stays. */
-static bool is_adopted(const struct gp_slot *slot, const struct gp_ask *ask)
+/* What somebody has by hand stays as it is. */
+static bool is_of_others(const struct gp_slot *slot)
 {
 	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
-		if (claim->vm == ask->vm && !claim->live && claim->hostdev->type == GP_HOSTDEV_MDEV &&
-		    gp_claim_is_own(claim) && has_mdev(slot, claim->hostdev->mdev))
+		if (gp_claim_is_foreign(claim))
 			return true;
 	}
-	return false;
+	return slot->outsider != NULL;
 }
 
-/* case 103: a mediated device for the VM that got the VF; whatever else was made there goes first */
-static void settle_mdev(struct gp_slot *slot)
-{
-	struct gp_ask *ask = slot->taken_by;
-
-	if (!ask)
-		return;
-	if (is_adopted(slot, ask))
-		ask->mdev = slot->now->mdev;
-	slot->made = slot->lost || !has_mdev(slot, ask->mdev);
-	slot->lost = slot->made && gp_slot_is_there(slot);
-	/* case 110: it moves; one name is only once on a host */
-	if (ask->mdev_at && ask->mdev_at != slot)
-		ask->mdev_at->lost = true;
-}
-
-/* case 106: parameters are read when a VM starts, so they are written while none has it */
+/* case 106: parameters are read when a VM starts, so they are written while none has it. A mediated device that nobody
+ * has is made anew with them. */
 static bool wants_other_params(const struct gp_slot *slot)
 {
 	const struct gp_class *class_of = slot->gpu->class_of;
 
-	return slot->group && class_of && class_of->vgpu_params && !slot->made && gp_slot_is_there(slot) &&
-	       slot->now->params && !gp_streq(slot->now->params, class_of->vgpu_params);
+	if ((slot->gpu->mdevs && !slot->taken_by) || is_of_others(slot))
+		return false;
+	return slot->group && class_of && class_of->vgpu_params && !slot->made && !slot->lost &&
+	       gp_slot_is_there(slot) && slot->now->params && !gp_streq(slot->now->params, class_of->vgpu_params);
 }
 
 static void settle_params(struct gp_sheet *sheet, struct gp_slot *slot)
@@ -350,37 +338,47 @@ static void settle_params(struct gp_sheet *sheet, struct gp_slot *slot)
 
 	if (!wants_other_params(slot))
 		return;
-	if (!holder) {
+	if (!holder || gp_vm_goes_down(sheet, holder)) {
 		slot->retuned = slot->gpu->retunes = true;
 		return;
 	}
-	struct gp_waiting *waiting = gp_arena_push(sheet->arena, sheet->plan->waiting, sheet->plan->waiting_count);
-	*waiting = (struct gp_waiting){
-		gp_sheet_printf(sheet, "%s: vgpu_params '%s'", gp_slot_name(sheet, slot), class_of->vgpu_params),
-		gp_arena_strdup(sheet->arena, holder->domain->name),
-		{"vgpu-params", gp_sheet_printf(sheet, "class %s asks for them", class_of->name),
-		 class_of->vgpu_params_mark},
-		106};
+	gp_wait_for_vm(
+		sheet, gp_sheet_printf(sheet, "%s: vgpu_params '%s'", gp_slot_name(sheet, slot), class_of->vgpu_params),
+		holder->domain->name,
+		(struct gp_reason){"vgpu-params", gp_sheet_printf(sheet, "class %s asks for them", class_of->name),
+				   class_of->vgpu_params_mark},
+		106);
 }
 
 void gp_settle(struct gp_sheet *sheet)
 {
-	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
-		struct gp_gpu_row *row = &sheet->gpus[g];
-
-		for (uint32_t i = 0; row->mdevs && row->class_of && !row->faulty && i < row->slot_count; i++)
-			settle_mdev(&row->slots[i]);
-	}
+	if (!sheet->mdevs)
+		return;
+	gp_settle_mdevs(sheet);
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
 		struct gp_gpu_row *row = &sheet->gpus[g];
 		bool changed = row->changes;
 
-		if (!row->by_profile || row->faulty)
+		if (!row->mdevs || row->faulty)
+			continue;
+		gp_count_changes(row);
+		if (row->changes && !changed)
+			row->case_number = 103;
+	}
+}
+
+void gp_settle_params(struct gp_sheet *sheet)
+{
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+		struct gp_gpu_row *row = &sheet->gpus[g];
+		bool changed = row->changes;
+
+		if (!row->by_profile || row->faulty || row->waits)
 			continue;
 		for (uint32_t i = 0; i < row->slot_count; i++)
 			settle_params(sheet, &row->slots[i]);
-		count_changes(row);
+		gp_count_changes(row);
 		if (row->changes && !changed)
-			row->case_number = row->made_count || row->lost_count ? 103 : 106;
+			row->case_number = 106;
 	}
 }

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "model/names.h"
+#include "plan/mdev.h"
 #include "plan/place.h"
 #include "plan/power.h"
 #include "plan/sheet.h"
@@ -101,8 +102,9 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 	const struct opinion *opinion = opinion_of(context, ask->want, slot);
 	bool barred = slot->outsider != NULL; /* unless its own definition has it */
 	bool claimed = false;                 /* by another VM's definition: unless it runs with it */
+	/* case 111: wherever it is made again, the definition is right */
+	bool again = ask->gone_from && slot->gpu->mdevs && gp_streq(ask->gone_from, slot->gpu->class_of->name);
 	bool mine = false, relabel = true, live = false;
-	bool made_for_it = ask->mdev_at == slot; /* under its name, though no definition says so */
 	int64_t busy = 0;
 
 	if (!opinion->fits)
@@ -125,11 +127,12 @@ static bool cost_of(const void *context_pointer, size_t asker, size_t slot_numbe
 		return false;
 	*out = (struct gp_cost){{
 		[GP_COST_DISTURBS] = ask->vm->up ? !live : gp_vm_is_owed_a_start(ask->vm) && !mine,
-		[GP_COST_MOVES] = !mine && !made_for_it,
+		[GP_COST_MOVES] = !mine && !again,
 		[GP_COST_RELABELS] = mine && relabel,
 		[GP_COST_CLASS] = opinion->rank,
 		[GP_COST_DISTANCE] = opinion->distance,
-		[GP_COST_BUSY] = busy,
+		/* The least: where a mediated device was made for it, though no definition says so any more. */
+		[GP_COST_BUSY] = 2 * busy + (ask->mdev_at && ask->mdev_at != slot),
 	}};
 	return true;
 }
@@ -142,12 +145,12 @@ static size_t kept_by(const void *context_pointer, size_t asker)
 {
 	const struct context *context = context_pointer;
 	const struct gp_ask *ask = context->sheet->asks[asker];
-	size_t best = GP_PLACE_NONE, known = ask->vm->claim_count + (ask->mdev_at != NULL);
+	size_t best = GP_PLACE_NONE;
 	struct gp_cost least = {{0}};
 	bool tie = false;
 
-	for (size_t c = 0; c < known; c++) {
-		const struct gp_slot *slot = c < ask->vm->claim_count ? ask->vm->claims[c]->slot : ask->mdev_at;
+	for (size_t c = 0; c < ask->vm->claim_count; c++) {
+		const struct gp_slot *slot = ask->vm->claims[c]->slot;
 		struct gp_cost cost;
 
 		if (!slot->offered || slot->number == best || !cost_of(context, asker, slot->number, &cost))
@@ -205,7 +208,8 @@ static size_t *kinds_of(const struct gp_sheet *sheet)
 		for (size_t i = 0; i < count && kinds[a] == a; i++) {
 			const struct gp_ask *first = sheet->asks[firsts[i]];
 
-			if (counts_as_up(first->vm) == counts_as_up(ask->vm) && same_wish(first->want, ask->want))
+			if (counts_as_up(first->vm) == counts_as_up(ask->vm) &&
+			    gp_streq(first->gone_from, ask->gone_from) && same_wish(first->want, ask->want))
 				kinds[a] = firsts[i];
 		}
 		if (kinds[a] == a)
@@ -225,17 +229,21 @@ static uint64_t *preferences_of(const struct gp_sheet *sheet)
 
 /* ---- the order in which free slots are liked ---- */
 
-enum { GPU_SHIFT = 20, UNUSED_SHIFT = 40, LEFT_OVER_SHIFT = 50 };
+enum { GPU_SHIFT = 20, UNUSED_SHIFT = 40, MADE_SHIFT = 50 };
 
-/* A mediated device that was made for a VM which has it no more: it would have to be made anew. */
-static bool is_left_over(const struct gp_slot *slot)
+/* A mediated device that was made for another VM would have to be made anew. */
+static bool is_made_for_one(const struct gp_slot *slot)
 {
-	return slot->gpu->mdevs && gp_slot_is_there(slot) && !slot->claims;
+	return slot->gpu->mdevs && gp_slot_is_there(slot);
 }
 
 static bool is_used(const struct gp_slot *slot)
 {
-	return slot->claims || slot->outsider;
+	for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
+		if (!gp_claim_is_given_up(claim))
+			return true;
+	}
+	return slot->outsider != NULL;
 }
 
 static void prefer(const struct gp_sheet *sheet, struct gp_gpu_row *row)
@@ -259,7 +267,7 @@ static void prefer(const struct gp_sheet *sheet, struct gp_gpu_row *row)
 		else
 			/* GPUs that are used already first, then in address order, each from its first partition on. */
 			slot->preference = (uint64_t)(used == 0) << UNUSED_SHIFT | gpu << GPU_SHIFT | i;
-		slot->preference |= (uint64_t)is_left_over(slot) << LEFT_OVER_SHIFT;
+		slot->preference |= (uint64_t)is_made_for_one(slot) << MADE_SHIFT;
 	}
 }
 
@@ -498,6 +506,20 @@ static size_t competitors_of(const struct gp_placement_result *result, const str
 	return count > at_least ? count : at_least;
 }
 
+/* All its GPUs are at fault: that was said of them, and nothing can be said of their partitions. */
+static bool is_lost_with_gpus(const struct gp_sheet *sheet, const struct gp_request *want)
+{
+	size_t gpus = 0, faulty = 0;
+
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+		if (!wants_class(want, &sheet->gpus[g]))
+			continue;
+		gpus++;
+		faulty += sheet->gpus[g].faulty;
+	}
+	return gpus && faulty == gpus;
+}
+
 /* One fault for all the VMs of one pattern that come away with nothing. */
 static void fault_shortages(struct gp_sheet *sheet, const struct gp_placement_result *result)
 {
@@ -508,7 +530,7 @@ static void fault_shortages(struct gp_sheet *sheet, const struct gp_placement_re
 		const struct gp_request *want = sheet->asks[widest->asker]->want;
 		size_t *failed = NULL, failed_count = 0;
 
-		if (told[i])
+		if (told[i] || is_lost_with_gpus(sheet, want))
 			continue;
 		for (size_t j = i; j < result->shortage_count; j++) {
 			if (sheet->asks[result->shortages[j].asker]->want != want)
@@ -541,22 +563,42 @@ static bool definition_has(const struct gp_ask *ask)
 	return false;
 }
 
+/* A vGPU that it has by hand, and keeps beside what it asks for; NULL: none. */
+static const struct gp_slot *kept_by_hand(const struct gp_vm_row *vm)
+{
+	for (size_t c = 0; c < vm->claim_count; c++) {
+		const struct gp_claim *claim = vm->claims[c];
+		const struct gp_slot *slot = claim->slot;
+
+		if (!claim->live && !claim->hostdev->ours && slot->gpu->by_profile &&
+		    !(slot->taken_by && slot->taken_by->vm == vm))
+			return slot;
+	}
+	return NULL;
+}
+
 /* case 107: a vGPU type that suffers no other beside it in a VM */
 static void check_company(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
-	for (size_t a = 0; a < vm->ask_count && vm->ask_count > 1; a++) {
+	const struct gp_slot *by_hand = kept_by_hand(vm);
+
+	for (size_t a = 0; a < vm->ask_count && (vm->ask_count > 1 || by_hand); a++) {
 		const struct gp_slot *slot = vm->asks[a].slot;
 		struct gp_diag *diag;
 
 		if (!slot || !slot->group || !slot->group->alone)
 			continue;
 		diag = gp_sheet_fault(sheet, GP_E_INPUT, "one-per-vm", vm->asks[a].want->mark,
-				      "%s asks for %zu partitions, and a VM that has a %s can have no other",
-				      vm->domain->name, vm->ask_count, slot->profile);
+				      "%s %s, and a VM that has %s can have no other partition", vm->domain->name,
+				      by_hand ? gp_sheet_printf(sheet, "has %s by hand", gp_slot_name(sheet, by_hand))
+					      : gp_sheet_printf(sheet, "asks for %zu partitions", vm->ask_count),
+				      slot->profile);
 		gp_error_subject(&diag->error, "domain %s", vm->domain->name);
 		gp_error_remedy(&diag->error,
-				"ask for one, larger partition; or for types of which a VM may have several "
-				"('gpupart gpus --json' tells: several_per_vm)");
+				by_hand ? "take that hostdev out of its definition; or adopt: true, where "
+					  "it is what is asked for"
+					: "ask for one, larger partition; or for types of which a VM may "
+					  "have several ('gpupart gpus --json' tells: several_per_vm)");
 		vm->faulty = true;
 		return;
 	}
@@ -582,8 +624,11 @@ void gp_assign(struct gp_sheet *sheet)
 		}
 		ask->slot = sheet->offered[result.slot_of[a]];
 		ask->slot->taken_by = ask;
-		ask->kept = definition_has(ask);
 	}
+	if (sheet->mdevs)
+		gp_name_mdevs(sheet);
+	for (size_t a = 0; a < sheet->ask_count; a++)
+		sheet->asks[a]->kept = sheet->asks[a]->slot && definition_has(sheet->asks[a]);
 	fault_shortages(sheet, &result);
 	for (size_t v = 0; v < sheet->vm_count; v++)
 		check_company(sheet, &sheet->vms[v]);

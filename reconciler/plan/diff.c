@@ -25,7 +25,8 @@ static const struct gp_hostdev *hostdev_on(const struct gp_ask *ask, size_t *ind
 	for (size_t i = 0; ask->slot->gpu->mdevs && i < vm->domain->config_count; i++) {
 		const struct gp_hostdev *hostdev = &vm->domain->config[i];
 
-		if (hostdev->ours && hostdev->type == GP_HOSTDEV_MDEV && gp_uuid_equal(hostdev->mdev, ask->mdev)) {
+		if ((hostdev->ours || vm->want->adopt) && hostdev->type == GP_HOSTDEV_MDEV &&
+		    gp_uuid_equal(hostdev->mdev, ask->mdev)) {
 			*index = i;
 			return hostdev;
 		}
@@ -115,6 +116,8 @@ static const char *why_it_stays(struct gp_sheet *sheet, const struct gp_ask *ask
 	uint32_t request;
 	const char *class_name;
 
+	if (have->type == GP_HOSTDEV_PCI && ask->slot->gpu->mdevs)
+		return "has it already, but as a PCI device";
 	if (!has_right_form(have, ask->slot) && have->type == GP_HOSTDEV_PCI)
 		return gp_sheet_printf(sheet, "has it already, but with managed='%s'", have->managed ? "yes" : "no");
 	if (gp_alias_parse(have->alias, &request, &class_name) == 0 && !gp_streq(class_name, class_name_of(ask)))

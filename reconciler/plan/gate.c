@@ -8,17 +8,41 @@
 
 /* ---- GPUs: who may not be disturbed ---- */
 
+/* Another size needs all of them gone, another type of the same size only those that get it. */
+static bool changes_size(const struct gp_gpu_row *gpu)
+{
+	for (size_t s = 0; gpu->by_profile && gpu->layout && s < gpu->slot_count; s++) {
+		const struct gp_slot *slot = &gpu->slots[s];
+
+		if (slot->wrong && slot->now->offers[GP_VRAM].bytes != gpu->layout->groups[0].offers[GP_VRAM].bytes)
+			return true;
+	}
+	return false;
+}
+
+/* "going from 4 to 8 partitions takes all 4 away" */
+static const char *what_goes(struct gp_sheet *sheet, const struct gp_gpu_row *gpu)
+{
+	bool reset = false;
+
+	for (size_t s = 0; s < gpu->slot_count; s++)
+		reset = reset || gp_slot_is_reset(&gpu->slots[s]);
+	if (!reset)
+		return gp_sheet_printf(sheet, "%u of its vGPUs would be made anew for another VM", gpu->lost_count);
+	return gp_sheet_printf(sheet, "going from %s takes %s%u away", gp_cut_change(sheet, gpu, " to "),
+			       gpu->lost_count == gpu->from ? "all " : "", gpu->lost_count);
+}
+
 static struct gp_diag *refuse_change(struct gp_sheet *sheet, struct gp_gpu_row *gpu, unsigned case_number,
 				     const char *code, const char *why)
 {
-	struct gp_diag *diag = gp_sheet_fault(sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark,
-					      "GPU %s: going from %s takes %s%u away, and %s", gp_gpu_name(sheet, gpu),
-					      gp_cut_change(sheet, gpu, " to "),
-					      gpu->lost_count == gpu->from ? "all " : "", gpu->lost_count, why);
+	struct gp_diag *diag =
+		gp_sheet_fault(sheet, GP_E_REFUSED, code, gpu->class_of->partitions_mark, "GPU %s: %s, and %s",
+			       gp_gpu_name(sheet, gpu), what_goes(sheet, gpu), why);
 
 	gp_error_subject(&diag->error, "%s %s", gp_gpu_name(sheet, gpu),
 			 gpu->by_profile ? "vGPU types" : "sriov_numvfs");
-	if (gpu->by_profile && gpu->to > 0 && gpu->lost_count == gpu->from)
+	if (changes_size(gpu))
 		gp_diag_other(diag, gpu->class_of->partitions_mark,
 			      "all vGPUs of a GPU have one size, so every VM of it has to be off for another one");
 	gpu->case_number = case_number;
@@ -185,7 +209,7 @@ static void check_holders(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 /* case 8: those who are off keep their claim over the reset. case 10: those who run are restarted */
 static unsigned case_of_reset(const struct gp_gpu_row *gpu)
 {
-	unsigned case_number = 5;
+	unsigned case_number = gpu->case_number;
 
 	for (size_t s = 0; s < gpu->slot_count; s++) {
 		for (const struct gp_claim *claim = gpu->slots[s].claims; claim && claim->slot->lost;
@@ -263,33 +287,51 @@ static bool edits_are_refused(struct gp_sheet *sheet, struct gp_vm_row *vm)
 	return false;
 }
 
-/* case 108: libvirt would take the definition, and then not start the VM */
-static bool libvirt_is_too_old(struct gp_sheet *sheet, struct gp_vm_row *vm)
+/* The first of the VMs that are to get a partition which libvirt could not plug in. */
+static const struct gp_ask *ask_beyond_libvirt(const struct gp_sheet *sheet, size_t *others)
 {
-	uint32_t version = sheet->observed->hypervisor.version;
+	const struct gp_ask *first = NULL;
 
-	for (size_t e = 0; version && e < vm->edit_count; e++) {
-		const struct gp_ask *ask = vm->edits[e].ask;
-		const struct gp_gpu *gpu = ask ? ask->slot->gpu->gpu : NULL;
-		struct gp_diag *diag;
+	*others = 0;
+	for (size_t v = 0; v < sheet->vm_count; v++) {
+		for (size_t e = 0; e < sheet->vms[v].edit_count; e++) {
+			const struct gp_ask *ask = sheet->vms[v].edits[e].ask;
 
-		if (!gpu || version >= gpu->libvirt_min)
-			continue;
-		diag = gp_sheet_fault(sheet, GP_E_UNSUPPORTED, "libvirt-too-old", ask->want->mark,
-				      "libvirt %s cannot start %s with %s: %s", version_text(sheet, version),
-				      vm->domain->name, gp_slot_name(sheet, ask->slot), gpu->libvirt_why);
-		gp_error_subject(&diag->error, "domain %s", vm->domain->name);
-		gp_error_remedy(&diag->error, "libvirt %s or newer (Debian 13 has 11.3)",
-				version_text(sheet, gpu->libvirt_min));
-		vm->power_case = 108;
-		return true;
+			if (!ask || sheet->observed->hypervisor.version >= ask->slot->gpu->gpu->libvirt_min)
+				continue;
+			*others += first != NULL;
+			first = first ? first : ask;
+		}
 	}
-	return false;
+	return first;
+}
+
+/* case 108: libvirt would take the definition, and then not start the VM. Told once for all; and no more than a warning
+ * while nobody has seen yet how VMs are given these VFs. */
+static void check_libvirt(struct gp_sheet *sheet)
+{
+	size_t others;
+	const struct gp_ask *ask = sheet->observed->hypervisor.version ? ask_beyond_libvirt(sheet, &others) : NULL;
+	const struct gp_gpu *gpu = ask ? ask->slot->gpu->gpu : NULL;
+	struct gp_diag *diag;
+
+	if (!gpu)
+		return;
+	diag = gp_diags_add(&sheet->plan->diags, gpu->framework_expected ? GP_WARNING : GP_ERROR, GP_E_UNSUPPORTED,
+			    "libvirt-too-old", ask->want->mark,
+			    "libvirt %s cannot start %s%s with %s%s; it must be %s or newer: %s",
+			    version_text(sheet, sheet->observed->hypervisor.version), ask->vm->domain->name,
+			    others ? gp_sheet_printf(sheet, " and %zu more", others) : "",
+			    others ? "their partitions" : gp_slot_name(sheet, ask->slot),
+			    gpu->framework_expected ? ", if the driver uses the framework that is expected" : "",
+			    version_text(sheet, gpu->libvirt_min), gpu->libvirt_why);
+	gp_error_subject(&diag->error, "domain %s", ask->vm->domain->name);
+	gp_error_remedy(&diag->error, "update libvirt (Debian 13 has 11.3)");
 }
 
 static void judge_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
-	if (vm->faulty || edits_are_refused(sheet, vm) || libvirt_is_too_old(sheet, vm))
+	if (vm->faulty || edits_are_refused(sheet, vm))
 		return;
 	gp_judge_stop(sheet, vm);
 	if (vm->edits_wait)
@@ -300,10 +342,12 @@ static void judge_vm(struct gp_sheet *sheet, struct gp_vm_row *vm)
 void gp_gate(struct gp_sheet *sheet)
 {
 	gp_spread_waiting(sheet);
+	gp_settle_params(sheet);
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
 		judge_gpu(sheet, &sheet->gpus[g]);
 	if (!sheet->observed->domains_state.known)
 		return;
 	for (size_t v = 0; v < sheet->vm_count; v++)
 		judge_vm(sheet, &sheet->vms[v]);
+	check_libvirt(sheet);
 }

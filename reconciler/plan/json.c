@@ -80,6 +80,7 @@ static struct json_object *step_to_json(const struct gp_step *step)
 	put_text(out, "base", gp_step_base_name(step->base));
 	put_text(out, "device", step->device);
 	put_text(out, "attribute", step->attribute);
+	put_text(out, "program", step->program);
 	put_text(out, "before", step->before);
 	put_text(out, "after", step->after);
 	if (!on_domain)

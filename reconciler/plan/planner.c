@@ -54,7 +54,7 @@ static const char *note_on(struct gp_sheet *sheet, const struct gp_gpu_row *row)
 		return "see the errors";
 	if (!row->class_of)
 		return row->from ? "no file selects it; its partitions stay" : "no file selects it";
-	if (row->waits)
+	if (row->waits || (row->waits_for && !row->changes))
 		return gp_sheet_printf(sheet, "waits for %s", row->waits_for);
 	if (row->class_of->partitions == GP_PARTITIONS_KEEP)
 		return "keep";
@@ -72,25 +72,49 @@ static void report_gpus(struct gp_sheet *sheet)
 		verdict->class_name = row->class_of ? gp_arena_strdup(sheet->arena, row->class_of->name) : NULL;
 		verdict->count_now = row->from;
 		verdict->count_wanted = row->to;
+		if (row->mdevs && row->layout) { /* they are made as VMs need them */
+			verdict->count_wanted = row->from - row->lost_count + row->made_count;
+			verdict->profiles = gp_sheet_printf(sheet, "at most %s", gp_cut_wanted(sheet, row));
+		} else if (row->by_profile && row->layout) {
+			verdict->profiles = gp_cut_wanted(sheet, row);
+		}
 		verdict->case_number = row->case_number;
 		verdict->note = note_on(sheet, row);
 	}
 }
 
-/* case 92: partitions that no class asks for any more */
+static bool is_left_alone(const struct gp_gpu_row *row)
+{
+	return !row->class_of && row->from > 0 && !row->gpu->named_only;
+}
+
+/* case 92: partitions that no class asks for any more. Boards alike are told of once. */
 static void tell_left_alone(struct gp_sheet *sheet)
 {
+	bool *told = gp_arena_array_of(sheet->scratch, bool, sheet->observed->gpu_count);
+
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
 		const struct gp_gpu_row *row = &sheet->gpus[g];
+		size_t more = 0;
 
-		if (row->class_of || row->from == 0 || row->gpu->named_only)
+		if (told[g] || !is_left_alone(row))
 			continue;
-		gp_error_remedy(&gp_diags_add(&sheet->plan->diags, GP_INFO, GP_E_INPUT, "left-alone",
-					      (struct gp_mark){0},
-					      "GPU %s (%s) has %u partitions that no file asks for; they stay",
-					      gp_gpu_name(sheet, row), row->gpu->model, row->from)
-					 ->error,
-				"a class with partitions: 0 removes them");
+		for (size_t other = g + 1; other < sheet->observed->gpu_count; other++) {
+			const struct gp_gpu_row *like = &sheet->gpus[other];
+
+			told[other] = told[other] || (is_left_alone(like) && like->from == row->from &&
+						      gp_streq(like->gpu->model, row->gpu->model));
+			more += told[other] && gp_streq(like->gpu->model, row->gpu->model) && like->from == row->from;
+		}
+		gp_error_remedy(
+			&gp_diags_add(&sheet->plan->diags, GP_INFO, GP_E_INPUT, "left-alone", (struct gp_mark){0},
+				      "GPU %s%s (%s) %s %u partition%s%s that no file asks for; %s",
+				      gp_gpu_name(sheet, row),
+				      more ? gp_sheet_printf(sheet, " and %zu more", more) : "", row->gpu->model,
+				      more ? "have" : "has", row->from, row->from == 1 ? "" : "s", more ? " each" : "",
+				      more || row->from > 1 ? "they stay" : "it stays")
+				 ->error,
+			"a class with partitions: 0 removes %s", more || row->from > 1 ? "them" : "it");
 	}
 }
 

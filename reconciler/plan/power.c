@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "model/names.h"
+#include "plan/mdev.h"
 #include "plan/wait.h"
 
 enum { JUST_STARTED_MS = 60 * 1000 };
@@ -104,7 +105,7 @@ static void refuse_stop(struct gp_sheet *sheet, struct gp_vm_row *vm, struct obs
 static bool is_plugged_into(const struct gp_vm_row *vm, const struct gp_gpu_row *gpu)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (vm->claims[c]->live && vm->claims[c]->slot->gpu == gpu && vm->claims[c]->slot->lost)
+		if (vm->claims[c]->live && vm->claims[c]->slot->gpu == gpu && gp_slot_is_reset(vm->claims[c]->slot))
 			return true;
 	}
 	return false;
@@ -249,24 +250,46 @@ static void judge_reset_under(struct gp_sheet *sheet, struct gp_vm_row *vm, cons
 
 /* ---- starting ---- */
 
+static bool is_there_for(const struct gp_ask *ask)
+{
+	return gp_slot_is_there(ask->slot) && (!ask->slot->gpu->mdevs || gp_ask_has_its_mdev(ask));
+}
+
 /* All that its definition is going to name will exist when the other steps are done. */
 static bool will_have_its_partitions(const struct gp_vm_row *vm)
 {
 	for (size_t a = 0; a < vm->ask_count; a++) {
 		const struct gp_slot *slot = vm->asks[a].slot;
 
-		if (!slot || (!gp_slot_is_there(slot) && (!slot->gpu->changes || slot->gpu->waits)))
+		if (!slot)
+			return false;
+		if (!is_there_for(&vm->asks[a]) && (!slot->gpu->changes || slot->gpu->waits || slot->waits))
 			return false;
 	}
 	return true;
 }
 
-/* All that its definition names now does exist. */
+/* What its definition names there will be there when the other steps are done. */
+static bool will_be_there(const struct gp_claim *claim)
+{
+	const struct gp_slot *slot = claim->slot;
+	bool changes = slot->gpu->changes && !slot->gpu->waits;
+
+	if (changes && slot->made)
+		return !slot->gpu->mdevs || slot->taken_by->vm == claim->vm;
+	return gp_slot_is_there(slot) && !(changes && slot->lost);
+}
+
+/* All that its definition names now. */
 static bool has_its_partitions(const struct gp_vm_row *vm)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (!vm->claims[c]->live && !vm->claims[c]->noted && !gp_slot_is_there(vm->claims[c]->slot) &&
-		    vm->claims[c]->slot->gpu->waits)
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && !will_be_there(vm->claims[c]))
+			return false;
+	}
+	for (size_t i = 0; i < vm->domain->config_count; i++) {
+		/* A mediated device that is nowhere. */
+		if (vm->domain->config[i].type == GP_HOSTDEV_MDEV && !vm->domain->config[i].resolved)
 			return false;
 	}
 	return true;

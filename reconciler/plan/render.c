@@ -80,8 +80,14 @@ static void add_change(const struct gp_step *step, struct gp_str *out)
 {
 	if (step->base == GP_BASE_DOMAIN || step->kind == GP_STEP_WAIT || !step->attribute)
 		return;
+	if (step->kind == GP_STEP_HELPER) {
+		gp_str_printf(out, " (%s %s %s)", step->program, step->after, step->device);
+		return;
+	}
 	gp_str_printf(out, " (%s", step->attribute);
-	if (step->before || step->after)
+	if (step->kind == GP_STEP_WRITE && !step->before && step->after)
+		gp_str_printf(out, " = %s", step->after);
+	else if (step->before || step->after)
 		gp_str_printf(out, " %s " ARROW " %s", step->before ? step->before : "any",
 			      step->after ? step->after : "none");
 	gp_str_add_char(out, ')');
@@ -93,6 +99,10 @@ static void add_step_text(const struct gp_step *step, struct gp_str *out)
 	add_change(step, out);
 	if (step->guard == GP_GUARD_UNHELD)
 		gp_str_add(out, ", only while nobody holds a VF of it");
+	else if (step->guard == GP_GUARD_VF_UNHELD)
+		gp_str_add(out, ", only while nobody holds it");
+	else if (step->guard == GP_GUARD_NO_VFS)
+		gp_str_add(out, ", only while it has no VF and nobody uses it");
 }
 
 static const char *subject_of(const struct gp_step *step)
@@ -223,19 +233,50 @@ static void add_reason(const struct page *page, const struct gp_reason *reason)
 
 /* ---- sections ---- */
 
-static void add_step_line(const struct page *page, const struct gp_step *step, const struct gp_reason *above)
+/* VFs of one PF that get the same, one after the other, share a line: 64 desktops are not 64 lines. */
+static size_t count_alike(const struct gp_step *steps, size_t count)
 {
-	GP_CLEANUP(gp_str_clear) struct gp_str words = {0};
-	size_t subject = columns_of(subject_of(step), strlen(subject_of(step)));
+	struct gp_vf_ref first, vf;
+	size_t alike = 1;
+
+	if (steps[0].kind != GP_STEP_WRITE || !steps[0].device || gp_vf_ref_parse(steps[0].device, &first) != 0)
+		return 1;
+	while (alike < count && steps[alike].kind == GP_STEP_WRITE && steps[alike].device &&
+	       gp_vf_ref_parse(steps[alike].device, &vf) == 0 && gp_pci_addr_compare(vf.pf, first.pf) == 0 &&
+	       vf.index == first.index + alike && gp_streq(steps[alike].attribute, steps[0].attribute) &&
+	       gp_streq(steps[alike].before, steps[0].before) && gp_streq(steps[alike].after, steps[0].after) &&
+	       gp_streq(steps[alike].what, steps[0].what) && same_reason(&steps[alike].reason, &steps[0].reason))
+		alike++;
+	return alike;
+}
+
+/* "vf:0000:41:00.0/0…7" */
+static void add_subject(const struct gp_step *step, size_t alike, struct gp_str *out)
+{
+	struct gp_vf_ref vf;
+
+	gp_str_add(out, subject_of(step));
+	if (alike > 1 && gp_vf_ref_parse(step->device, &vf) == 0)
+		gp_str_printf(out, ELLIPSIS "%zu", vf.index + alike - 1);
+}
+
+static void add_step_line(const struct page *page, const struct gp_step *step, size_t alike,
+			  const struct gp_reason *above)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str words = {0}, name = {0};
 	enum tint tint;
 	const char *symbol = symbol_of(step, &tint);
 
 	gp_str_printf(page->out, "%*u  ", ID_WIDTH, step->id);
 	add_tinted(page, tint, symbol);
 	gp_str_add(page->out, "  ");
-	add_tinted(page, PLAIN, subject_of(step));
+	add_subject(step, alike, &name);
+	size_t subject = columns_of(gp_str_text(&name), name.length);
+	add_tinted(page, PLAIN, gp_str_text(&name));
 	gp_str_add_repeated(page->out, ' ', 2 + (page->subject_width > subject ? page->subject_width - subject : 0));
 	add_step_text(step, &words);
+	if (alike > 1)
+		gp_str_printf(&words, " [steps %u to %u]", step->id, step->id + (uint32_t)alike - 1);
 	add_tinted(page, tint == RED && step->disruption >= GP_DISRUPTS_VM ? RED : PLAIN, gp_str_text(&words));
 	if (step->reason.text && !(above && same_reason(above, &step->reason)))
 		add_reason(page, &step->reason);
@@ -268,6 +309,8 @@ static void add_gpu_heading(const struct page *page, struct gp_pci_addr addr)
 		gp_str_printf(&words, ", class %s: %u " ARROW " %u partitions",
 			      verdict->class_name ? verdict->class_name : "none", verdict->count_now,
 			      verdict->count_wanted);
+	if (verdict && verdict->profiles)
+		gp_str_printf(&words, ", %s", verdict->profiles);
 	if (class_of)
 		gp_mark_format(class_of->partitions_mark, &mark);
 	if (mark.length)
@@ -280,7 +323,7 @@ static void add_gpu_heading(const struct page *page, struct gp_pci_addr addr)
 static struct gp_reason said_by_headings(const struct gp_chain *chain)
 {
 	for (size_t i = 0; chain->gpu_count && i < chain->step_count; i++) {
-		if (chain->steps[i].base != GP_BASE_DOMAIN)
+		if (gp_streq(chain->steps[i].reason.code, "partition-count"))
 			return chain->steps[i].reason;
 	}
 	return (struct gp_reason){0};
@@ -288,9 +331,12 @@ static struct gp_reason said_by_headings(const struct gp_chain *chain)
 
 static void measure(struct page *page, const struct gp_chain *chain)
 {
-	for (size_t i = 0; i < chain->step_count; i++) {
-		size_t width = columns_of(subject_of(&chain->steps[i]), strlen(subject_of(&chain->steps[i])));
+	for (size_t i = 0, alike; i < chain->step_count; i += alike) {
+		GP_CLEANUP(gp_str_clear) struct gp_str name = {0};
 
+		alike = count_alike(&chain->steps[i], chain->step_count - i);
+		add_subject(&chain->steps[i], alike, &name);
+		size_t width = columns_of(gp_str_text(&name), name.length);
 		if (width > page->subject_width)
 			page->subject_width = width;
 	}
@@ -319,8 +365,9 @@ static void add_stage(struct page *page, const struct gp_stage *stage)
 			above = (struct gp_reason){0};
 		}
 		in_vms = chain->gpu_count == 0;
-		for (size_t i = 0; i < chain->step_count; i++) {
-			add_step_line(page, &chain->steps[i], &above);
+		for (size_t i = 0, alike; i < chain->step_count; i += alike) {
+			alike = count_alike(&chain->steps[i], chain->step_count - i);
+			add_step_line(page, &chain->steps[i], alike, &above);
 			above = chain->steps[i].reason;
 		}
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which domain is meant by which wish; and who claims which partition now. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "plan/mdev.h"
 #include "plan/sheet.h"
 
 /* case 60: one domain, listed twice (by name and by UUID, or by a name that differs only for the files) */
@@ -61,21 +61,6 @@ static struct gp_vm_row *add_row(struct gp_sheet *sheet, size_t domain)
 	return row;
 }
 
-/* What its definition names already, else what follows from the VM. */
-static struct gp_uuid mdev_of(const struct gp_domain *domain, uint32_t request)
-{
-	for (size_t i = 0; i < domain->config_count; i++) {
-		const struct gp_hostdev *hostdev = &domain->config[i];
-		uint32_t number;
-		const char *class_name;
-
-		if (hostdev->ours && hostdev->type == GP_HOSTDEV_MDEV &&
-		    gp_alias_parse(hostdev->alias, &number, &class_name) == 0 && number == request)
-			return hostdev->mdev;
-	}
-	return gp_mdev_uuid(domain->uuid, request);
-}
-
 static void add_asks(struct gp_sheet *sheet, struct gp_vm_row *row)
 {
 	if (row->want->release || row->faulty)
@@ -84,8 +69,6 @@ static void add_asks(struct gp_sheet *sheet, struct gp_vm_row *row)
 	row->asks = gp_arena_array_of(sheet->scratch, struct gp_ask, row->ask_count);
 	for (uint32_t i = 0; i < row->ask_count; i++) {
 		row->asks[i] = (struct gp_ask){.vm = row, .request = i, .want = &row->want->requests[i]};
-		if (sheet->mdevs)
-			row->asks[i].mdev = mdev_of(row->domain, i);
 		*gp_arena_push(sheet->scratch, sheet->asks, sheet->ask_count) = &row->asks[i];
 	}
 }
@@ -222,49 +205,6 @@ static void find_outsiders(struct gp_sheet *sheet)
 	}
 }
 
-/* ---- where mediated devices are now ---- */
-
-enum { OTHER_NAMES = 1 << 16 };
-
-struct mdev_place {
-	struct gp_uuid uuid;
-	struct gp_slot *slot;
-};
-
-static int by_uuid(const void *a, const void *b)
-{
-	return memcmp(((const struct mdev_place *)a)->uuid.bytes, ((const struct mdev_place *)b)->uuid.bytes,
-		      sizeof(struct gp_uuid));
-}
-
-static void find_mdevs(struct gp_sheet *sheet)
-{
-	struct mdev_place *places = NULL, *found;
-	size_t count = 0;
-
-	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
-		for (uint32_t i = 0; i < sheet->gpus[g].slot_count; i++) {
-			struct gp_slot *slot = &sheet->gpus[g].slots[i];
-
-			if (slot->now && slot->now->has_mdev)
-				*gp_arena_push(sheet->scratch, places, count) =
-					(struct mdev_place){slot->now->mdev, slot};
-		}
-	}
-	if (count > 1)
-		qsort(places, count, sizeof(*places), by_uuid);
-	for (size_t a = 0; count && a < sheet->ask_count; a++) {
-		const struct mdev_place wanted = {.uuid = sheet->asks[a]->mdev};
-
-		found = bsearch(&wanted, places, count, sizeof(*places), by_uuid);
-		if (found && found->slot->gpu->class_of && !found->slot->gpu->faulty)
-			sheet->asks[a]->mdev_at = found->slot;
-		else if (found) /* case 109: where no file lets us take it away; the VM gets one of another name */
-			sheet->asks[a]->mdev =
-				gp_mdev_uuid(sheet->asks[a]->vm->domain->uuid, sheet->asks[a]->request + OTHER_NAMES);
-	}
-}
-
 void gp_roster(struct gp_sheet *sheet)
 {
 	const struct gp_observed *observed = sheet->observed;
@@ -290,7 +230,7 @@ void gp_roster(struct gp_sheet *sheet)
 		add_claims(sheet, &sheet->vms[v]);
 	find_outsiders(sheet);
 	if (sheet->mdevs)
-		find_mdevs(sheet);
+		gp_guess_mdevs(sheet);
 	if (observed->domains_state.known)
 		tell_undefined(sheet);
 }
@@ -310,6 +250,11 @@ bool gp_claim_is_foreign(const struct gp_claim *claim)
 		return true;
 	/* Plugged into a listed VM, and its definition no longer has it by hand: it goes when the VM goes off. */
 	return false;
+}
+
+bool gp_claim_is_given_up(const struct gp_claim *claim)
+{
+	return !claim->live && claim->hostdev->ours && (!claim->vm->want || claim->vm->want->release);
 }
 
 bool gp_slot_is_live_for(const struct gp_slot *slot, const struct gp_vm_row *vm)

@@ -41,6 +41,7 @@ struct gp_slot {
 	struct gp_gpu_row *gpu;
 	uint32_t index;
 	bool offered;                        /* will exist, and may be given to VMs as far as the GPU is concerned */
+	bool wrong;                          /* by_profile: it has a profile, and not the one that it is to have */
 	bool lost;                           /* what it is now goes with the change of its GPU */
 	bool made;                           /* it becomes a partition, or another one, with that change */
 	bool retuned;                        /* it stays, and gets other parameters */
@@ -51,8 +52,13 @@ struct gp_slot {
 	struct gp_claim *claims;
 	const struct gp_holder *outsider; /* a foreign driver, or a process that is no VM we know; NULL: none */
 	struct gp_ask *taken_by;          /* set by assign */
-	uint64_t preference;              /* pack or spread: less is better */
-	size_t number;                    /* place in sheet->offered */
+	/* mediated devices */
+	const struct gp_ask *leaver; /* what is here is to move to that one's slot */
+	bool waits;                  /* what is to be made here cannot be made now, */
+	const char *waits_for;       /* before that domain is off */
+	unsigned wait_case;
+	uint64_t preference; /* pack or spread: less is better */
+	size_t number;       /* place in sheet->offered */
 };
 
 struct gp_gpu_row {
@@ -75,7 +81,7 @@ struct gp_gpu_row {
 	bool enables;                    /* VFs are made first */
 	bool retunes;                    /* parameters of partitions that stay */
 	bool waits;
-	const char *waits_for; /* a domain */
+	const char *waits_for; /* a domain: the GPU waits for it, or the making of a mediated device */
 	bool blind;            /* where its VFs will be is only known once they are made */
 	struct gp_reason reason;
 	/* steps */
@@ -85,6 +91,7 @@ struct gp_gpu_row {
 	size_t drafted;    /* so many are drafts already */
 	size_t last_step;  /* number of its last draft: what users of the GPU need; GP_NO_STEP */
 	const char *observe_why;
+	bool later; /* all of it belongs to the second stage: what goes here is to come where nobody has looked yet */
 };
 
 /* One partition that a VM asks for. */
@@ -96,6 +103,8 @@ struct gp_ask {
 	bool kept;               /* the definition has it already, with the right alias */
 	struct gp_uuid mdev;     /* the mediated device that it knows its partition by, on GPUs that have such */
 	struct gp_slot *mdev_at; /* where that is now; NULL: nowhere */
+	bool named;              /* the name is that of what is on its slot already */
+	const char *gone_from;   /* its definition names a mediated device of this class, and that is nowhere */
 };
 
 /* A change of a persistent definition: remove, add, or replace. */
@@ -138,6 +147,7 @@ struct gp_vm_row {
 	bool later; /* its edits and its start belong to the second stage */
 	/* steps */
 	bool lingers; /* runs on until the GPUs that it is to get partitions of are done */
+	bool stops_later;
 	size_t stop_step, start_step;
 	size_t last_edit; /* the edits of one definition are done one after the other */
 };
@@ -184,6 +194,7 @@ void gp_roster(struct gp_sheet *sheet);
 void gp_arrange(struct gp_sheet *sheet);
 void gp_assign(struct gp_sheet *sheet);
 void gp_settle(struct gp_sheet *sheet);
+void gp_settle_params(struct gp_sheet *sheet); /* once it is known who goes down */
 void gp_report_assignments(struct gp_sheet *sheet);
 void gp_steps(struct gp_sheet *sheet);
 void gp_order(struct gp_sheet *sheet);
@@ -202,12 +213,16 @@ bool gp_slot_is_there(const struct gp_slot *slot);
 /* "4 → 8 partitions", "8 × A16-2Q → 4 × A16-4Q": what a GPU is cut into, and is to be; and that alone. */
 const char *gp_cut_change(struct gp_sheet *sheet, const struct gp_gpu_row *row, const char *between);
 const char *gp_cut_wanted(struct gp_sheet *sheet, const struct gp_gpu_row *row);
+/* What is lost and made of it, in numbers. */
+void gp_count_changes(struct gp_gpu_row *row);
 /* The slot that a hostdev names, or NULL. */
 struct gp_slot *gp_sheet_slot(struct gp_sheet *sheet, const struct gp_hostdev *hostdev);
 /* A hostdev that we must not change: nobody asked us to take it over. */
 bool gp_claim_is_foreign(const struct gp_claim *claim);
 /* A claim of the definition that the VM may go on having: ours, or hand-made and to be adopted. */
 bool gp_claim_is_own(const struct gp_claim *claim);
+/* A definition that gives it back, whatever else is planned: it says nothing any more. */
+bool gp_claim_is_given_up(const struct gp_claim *claim);
 bool gp_slot_is_live_for(const struct gp_slot *slot, const struct gp_vm_row *vm);
 /* The row of a VM that has the slot plugged now, other than `vm`; NULL: nobody. */
 struct gp_vm_row *gp_slot_live_holder(const struct gp_slot *slot, const struct gp_vm_row *vm);

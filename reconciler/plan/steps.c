@@ -158,6 +158,17 @@ static bool is_blind(const struct gp_gpu_row *gpu)
 	       gpu->gpu->vf_stride == 0;
 }
 
+static bool comes_after_a_look(const struct gp_vm_row *vm)
+{
+	for (size_t a = 0; a < vm->ask_count; a++) {
+		const struct gp_gpu_row *gpu = vm->asks[a].slot ? vm->asks[a].slot->gpu : NULL;
+
+		if (gpu && (gpu->observe_why || gpu->later))
+			return true;
+	}
+	return false;
+}
+
 static bool hangs_on_a_look(const struct gp_vm_row *vm)
 {
 	for (size_t e = 0; e < vm->edit_count; e++) {
@@ -165,18 +176,47 @@ static bool hangs_on_a_look(const struct gp_vm_row *vm)
 
 		if (!slot)
 			continue;
-		if (slot->gpu->blind || slot->gpu->observe_why)
+		if (slot->gpu->blind || slot->gpu->observe_why || slot->gpu->later)
 			return true;
 		for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
 			if (claim->vm != vm && claim->vm->later)
 				return true;
 		}
 	}
-	for (size_t a = 0; a < vm->ask_count; a++) {
-		if (vm->asks[a].slot && vm->asks[a].slot->gpu->observe_why)
+	return comes_after_a_look(vm);
+}
+
+/* A mediated device stays where it is until there is a place for its VM to go to; and a VM that is restarted then need
+ * not be off now for other parameters. */
+static bool leads_to_a_look(const struct gp_gpu_row *gpu)
+{
+	for (size_t s = 0; goes_ahead(gpu) && s < gpu->slot_count; s++) {
+		const struct gp_slot *slot = &gpu->slots[s];
+		bool goes = slot->lost && gpu->mdevs;
+
+		if (goes && slot->leaver && comes_after_a_look(slot->leaver->vm))
 			return true;
+		for (const struct gp_claim *claim = slot->claims; claim; claim = claim->next) {
+			if ((goes || (slot->retuned && claim->live)) && comes_after_a_look(claim->vm))
+				return true;
+		}
 	}
 	return false;
+}
+
+static void find_later_gpus(struct gp_sheet *sheet)
+{
+	bool again = sheet->observe_again;
+
+	while (again) {
+		again = false;
+		for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
+			struct gp_gpu_row *gpu = &sheet->gpus[g];
+
+			if (!gpu->later && !gpu->observe_why && leads_to_a_look(gpu))
+				again = gpu->later = true;
+		}
+	}
 }
 
 /*
@@ -202,6 +242,7 @@ static void split_stages(struct gp_sheet *sheet)
 				"VFs that are not known yet",
 				gp_gpu_name(sheet, gpu));
 	}
+	find_later_gpus(sheet);
 	for (size_t v = 0; v < sheet->vm_count; v++) {
 		struct gp_vm_row *vm = &sheet->vms[v];
 
@@ -235,22 +276,22 @@ static void need_its_gpus(struct gp_sheet *sheet, struct gp_draft *draft, const 
 	}
 }
 
-static bool takes_away(const struct gp_slot *slot)
+static bool takes_away(const struct gp_slot *slot, bool now)
 {
-	return goes_ahead(slot->gpu) && slot->lost;
+	return goes_ahead(slot->gpu) && (slot->lost || slot->retuned) && !(now && slot->gpu->later);
 }
 
 /* A reset has to wait until it is off: it runs with a partition that goes, or lets one go that it is stopped for. */
-static bool is_in_the_way(struct gp_sheet *sheet, const struct gp_vm_row *vm)
+static bool is_in_the_way(struct gp_sheet *sheet, const struct gp_vm_row *vm, bool now)
 {
 	for (size_t c = 0; c < vm->claim_count; c++) {
-		if (vm->claims[c]->live && takes_away(vm->claims[c]->slot))
+		if (vm->claims[c]->live && takes_away(vm->claims[c]->slot, now))
 			return true;
 	}
 	for (size_t e = 0; e < vm->edit_count; e++) {
 		const struct gp_slot *slot = vm->edits[e].ask ? NULL : gp_sheet_slot(sheet, vm->edits[e].remove);
 
-		if (slot && takes_away(slot))
+		if (slot && takes_away(slot, now))
 			return true;
 	}
 	return false;
@@ -259,11 +300,13 @@ static bool is_in_the_way(struct gp_sheet *sheet, const struct gp_vm_row *vm)
 /* Stopped for nothing but the partitions that are being made for it. */
 static void find_who_lingers(struct gp_sheet *sheet, struct gp_vm_row *vm)
 {
-	bool waits_for_gpu = false;
+	bool waits_for_gpu = false, in_the_way = is_in_the_way(sheet, vm, false);
 
 	for (size_t a = 0; a < vm->ask_count; a++)
 		waits_for_gpu = waits_for_gpu || (vm->asks[a].slot && goes_ahead(vm->asks[a].slot->gpu));
-	vm->lingers = vm->stops && vm->restores && waits_for_gpu && !is_in_the_way(sheet, vm);
+	vm->lingers = vm->stops && vm->restores && waits_for_gpu && !in_the_way;
+	/* Until then it runs on. */
+	vm->stops_later = vm->later && (vm->lingers || (vm->restores && in_the_way && !is_in_the_way(sheet, vm, true)));
 }
 
 static bool stays_off(const struct gp_vm_row *vm)
@@ -282,7 +325,7 @@ static void draft_mark(struct gp_sheet *sheet, struct gp_vm_row *vm, bool set, s
 	draft->step.what = set             ? "note that it is to be started again"
 			   : stays_off(vm) ? "it is to stay off; forget that it was to be started"
 					   : "it runs; forget that it was to be started";
-	draft->later = vm->later && (!set || vm->lingers);
+	draft->later = set ? vm->stops_later : vm->later;
 	need(sheet, draft, after);
 	if (set)
 		vm->stop_step = number_of(sheet, draft);
@@ -300,7 +343,7 @@ static void draft_stop(struct gp_sheet *sheet, struct gp_vm_row *vm)
 			need_its_gpus(sheet, &sheet->drafts[vm->stop_step], vm);
 	}
 	draft = add_vm_draft(sheet, vm, GP_STEP_STOP, vm->stop_reason, vm->power_case);
-	draft->later = vm->later && vm->lingers; /* until then it runs on */
+	draft->later = vm->stops_later;
 	draft->step.before = "running";
 	draft->step.after = "off";
 	draft->step.timeout_ms = policy->shutdown_timeout_ms ? policy->shutdown_timeout_ms : DEFAULT_DEADLINE_MS;
@@ -389,17 +432,17 @@ static void draft_leaves(struct gp_sheet *sheet, bool lingering)
 	}
 }
 
-/* Before a GPU loses its VFs: those who run with one are off, those who give one up have let go. Who is off and moves
- * keeps its old hostdev until its new one can come: what is not there holds nothing up. */
+/* Before a GPU loses VFs, or they get other parameters: those who run with one are off, those who give one up have let
+ * go. Who is off and moves keeps its old hostdev until its new one can come: what is not there holds nothing up. */
 static void need_the_gpu_empty(struct gp_sheet *sheet, struct gp_draft *draft, const struct gp_gpu_row *gpu)
 {
 	for (size_t s = 0; s < gpu->slot_count; s++) {
-		for (const struct gp_claim *claim = gpu->slots[s].claims; claim && claim->slot->lost;
+		for (const struct gp_claim *claim = gpu->slots[s].claims; claim && takes_away(claim->slot, false);
 		     claim = claim->next) {
 			if (claim->live && claim->vm->stops)
 				need(sheet, draft, claim->vm->stop_step);
 			for (size_t e = 0; e < claim->vm->edit_count; e++) {
-				if (claim->vm->edits[e].remove == claim->hostdev && !claim->vm->later)
+				if (claim->vm->edits[e].remove == claim->hostdev && (draft->later || !claim->vm->later))
 					need(sheet, draft, claim->vm->edits[e].detach_step);
 			}
 		}
@@ -427,7 +470,7 @@ static void draft_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu, size_t end
 
 		draft->gpu = gpu;
 		draft->step = *step;
-		draft->later = gpu->drafted >= gpu->step_later;
+		draft->later = gpu->later || gpu->drafted >= gpu->step_later;
 		if (gpu->drafted == 0)
 			need_the_gpu_empty(sheet, draft, gpu);
 		if (gpu->mdevs)
@@ -465,7 +508,7 @@ static void need_the_slot_free(struct gp_sheet *sheet, struct gp_draft *draft, c
 			continue;
 		if (claim->live && claim->vm->stops)
 			need(sheet, draft, claim->vm->stop_step);
-		for (size_t e = 0; e < claim->vm->edit_count; e++) {
+		for (size_t e = 0; !edit->ask->slot->gpu->mdevs && e < claim->vm->edit_count; e++) {
 			if (claim->vm->edits[e].remove == claim->hostdev)
 				need(sheet, draft, claim->vm->edits[e].detach_step);
 		}
@@ -486,6 +529,8 @@ static struct gp_hostdev hostdev_for(struct gp_sheet *sheet, const struct gp_edi
 	/* Kept from what is replaced, or the guest sees a new GPU. */
 	hostdev.guest_xml =
 		gp_arena_strdup(sheet->arena, edit->remove && edit->remove->guest_xml ? edit->remove->guest_xml : "");
+	hostdev.display = hostdev.type == GP_HOSTDEV_MDEV && edit->remove && edit->remove->display;
+	hostdev.ramfb = hostdev.type == GP_HOSTDEV_MDEV && edit->remove && edit->remove->ramfb;
 	hostdev.resolved = true;
 	hostdev.gpu = (size_t)(slot->gpu - sheet->gpus);
 	hostdev.vf = slot->index;
@@ -539,6 +584,8 @@ static const char *name_of_new(struct gp_sheet *sheet, const struct gp_edit *edi
 	const struct gp_slot *slot = edit->ask->slot;
 	const char *name = gp_slot_name(sheet, slot);
 
+	if (slot->gpu->mdevs)
+		return gp_sheet_printf(sheet, "the mediated device on %s (%s)", name, slot->profile);
 	return slot->profile ? gp_sheet_printf(sheet, "%s (%s)", name, slot->profile) : name;
 }
 
@@ -598,7 +645,9 @@ static bool has_its_name(const struct gp_edit *other, const struct gp_edit *edit
 /* Who still has the partition, or in the same definition the name, that is to come with this edit. */
 static struct gp_edit *in_the_way_of(const struct gp_edit *edit)
 {
-	for (const struct gp_claim *claim = edit->ask->slot->claims; claim; claim = claim->next) {
+	/* A mediated device has a name of its own: no two definitions are in each other's way. */
+	for (const struct gp_claim *claim = edit->ask->slot->claims; claim && !edit->ask->slot->gpu->mdevs;
+	     claim = claim->next) {
 		for (size_t e = 0; e < claim->vm->edit_count; e++) {
 			struct gp_edit *other = &claim->vm->edits[e];
 
@@ -709,8 +758,9 @@ static void draft_start(struct gp_sheet *sheet, struct gp_vm_row *vm)
 
 		if (!vm->claims[c]->live && !vm->claims[c]->noted && holder && holder->stops)
 			need(sheet, draft, holder->stop_step);
-		/* It starts with what it has, since its edits wait: not in the middle of a reset. */
-		if (!vm->claims[c]->live && !vm->claims[c]->noted && vm->edits_wait)
+		/* It starts with what it has, since its edits wait, or since that is its own by hand: not in the middle
+		 * of a reset, nor of what it gets for parameters. */
+		if (!vm->claims[c]->live && !vm->claims[c]->noted && (vm->edits_wait || vm->claims[c]->slot->retuned))
 			need(sheet, draft, step_of_gpu(vm->claims[c]->slot));
 	}
 	vm->start_step = number_of(sheet, draft);

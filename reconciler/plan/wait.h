@@ -29,6 +29,8 @@ bool gp_vm_is_asked_to_stop(const struct gp_vm_row *vm);
 bool gp_vm_goes_down(const struct gp_sheet *sheet, const struct gp_vm_row *vm);
 /* Its partitions are taken away before others are made. */
 bool gp_gpu_resets(const struct gp_gpu_row *gpu);
+/* What it is goes, whoever has it: not because a VM is to have something else there. */
+bool gp_slot_is_reset(const struct gp_slot *slot);
 /* An edit takes it out of the definition. */
 bool gp_claim_is_to_go(const struct gp_claim *claim);
 /* The edit whose reason speaks for all of the VM: the first that gives it something; NULL: it has none. */

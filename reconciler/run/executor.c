@@ -53,6 +53,7 @@ struct executor {
 	size_t ready_count;
 	struct event *events;
 	size_t event_count, events_told;
+	struct gp_diags others; /* what is to be said besides the failures of steps */
 	size_t chains_over;
 	uint32_t down_free;
 	bool stopping; /* the run is to stop in good order */
@@ -299,7 +300,6 @@ static void report_failure(struct executor *ex, struct gp_step_task *task, struc
 	if (err->mark.source == NULL)
 		err->mark = step->reason.mark;
 	gp_error_copy(&outcome->error, err);
-	gp_diags_add_error(&ex->outcome->diags, "step-failed", err);
 }
 
 static bool is_a_write(const struct gp_step_task *task)
@@ -349,7 +349,7 @@ static void stop_if_asked(struct executor *ex)
 		return; /* too late to matter */
 	for (size_t c = 0; c < ex->chain_count; c++)
 		give_up(ex, &ex->chains[c]);
-	gp_diags_add(&ex->outcome->diags, GP_ERROR, GP_E_BUSY, "interrupted", (struct gp_mark){0},
+	gp_diags_add(&ex->others, GP_ERROR, GP_E_BUSY, "interrupted", (struct gp_mark){0},
 		     "interrupted: what ran was finished, nothing more was started");
 	pthread_cond_broadcast(&ex->work);
 }
@@ -409,7 +409,7 @@ static void restore_chain(struct executor *ex, struct chain_run *chain)
 	size_t writes = gp_restore_domains(&ex->bench, chain->tasks, chain->task_count, &diags);
 	pthread_mutex_lock(&ex->lock);
 	ex->outcome->writes += writes;
-	gp_diags_append(&ex->outcome->diags, &diags);
+	gp_diags_append(&ex->others, &diags);
 	end_chain(ex, chain);
 }
 
@@ -520,8 +520,22 @@ static void abandon(struct executor *ex)
 {
 	for (size_t c = 0; c < ex->chain_count; c++)
 		give_up(ex, &ex->chains[c]);
-	gp_diags_add(&ex->outcome->diags, GP_ERROR, GP_E_INTERNAL, "no-thread", (struct gp_mark){0},
+	gp_diags_add(&ex->others, GP_ERROR, GP_E_INTERNAL, "no-thread", (struct gp_mark){0},
 		     "no thread can be started, so nothing was run");
+}
+
+/* In the order of the plan, not in that in which chains came to their end: two runs that fail alike say the same. */
+static void tell_failures(struct executor *ex)
+{
+	for (size_t t = 0; t < ex->task_count; t++) {
+		const struct gp_step_outcome *outcome = outcome_of(ex, &ex->tasks[t]);
+		struct gp_error err = {0};
+		if (outcome->state != GP_STEP_FAILED)
+			continue;
+		gp_error_copy(&err, &outcome->error);
+		gp_diags_add_error(&ex->outcome->diags, "step-failed", &err);
+	}
+	gp_diags_append(&ex->outcome->diags, &ex->others);
 }
 
 int gp_execute_stage(struct gp_host *host, const struct gp_stage *stage, const struct gp_execution *execution,
@@ -542,6 +556,7 @@ int gp_execute_stage(struct gp_host *host, const struct gp_stage *stage, const s
 		watch(&ex);
 	for (size_t i = 0; i < worker_count; i++)
 		pthread_join(workers[i], NULL);
+	tell_failures(&ex);
 	executor_clear(&ex);
 	assert(outcome->done + outcome->skipped + outcome->failed + outcome->not_run == outcome->step_count);
 	return outcome->diags.error_count == errors_before ? 0 : -1;

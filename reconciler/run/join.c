@@ -2,6 +2,7 @@
 #include "run/join.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "vendor/vendor.h"
 
@@ -17,14 +18,23 @@ struct vf_entry {
 	bool exists;
 };
 
+/* And all mediated devices, which exist or are not known. */
+struct mdev_entry {
+	struct gp_uuid uuid;
+	struct vf_entry vf;
+};
+
 struct vf_index {
 	struct vf_entry *items;
 	size_t count;
+	struct mdev_entry *mdevs;
+	size_t mdev_count;
 };
 
 static void vf_index_clear(struct vf_index *index)
 {
 	free(index->items);
+	free(index->mdevs);
 	*index = (struct vf_index){0};
 }
 
@@ -38,6 +48,12 @@ static int compare_entries(const void *left, const void *right)
 	if (a->exists != b->exists)
 		return a->exists ? -1 : 1;
 	return a->gpu < b->gpu ? -1 : a->gpu > b->gpu;
+}
+
+static int compare_mdevs(const void *left, const void *right)
+{
+	const struct mdev_entry *a = left, *b = right;
+	return memcmp(a->uuid.bytes, b->uuid.bytes, sizeof(a->uuid.bytes));
 }
 
 static size_t vfs_to_index(const struct gp_gpu *gpu)
@@ -64,15 +80,39 @@ static void index_gpu(struct vf_index *index, const struct gp_gpu *gpu, uint32_t
 	}
 }
 
+static void index_mdevs(struct vf_index *index, const struct gp_gpu *gpu, uint32_t position)
+{
+	for (size_t i = 0; i < gpu->partition_count; i++) {
+		const struct gp_partition *partition = &gpu->partitions[i];
+		if (partition->has_mdev)
+			index->mdevs[index->mdev_count++] = (struct mdev_entry){
+				partition->mdev, {partition->addr, position, partition->index, true}};
+	}
+}
+
+static size_t count_mdevs(const struct gp_gpu *gpu)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < gpu->partition_count; i++)
+		count += gpu->partitions[i].has_mdev;
+	return count;
+}
+
 static struct vf_index index_vfs(const struct gp_observed *observed)
 {
-	size_t room = 0;
-	for (size_t i = 0; i < observed->gpu_count; i++)
+	size_t room = 0, mdev_room = 0;
+	for (size_t i = 0; i < observed->gpu_count; i++) {
 		room += vfs_to_index(&observed->gpus[i]);
-	struct vf_index index = {.items = gp_xcalloc(room == 0 ? 1 : room, sizeof(struct vf_entry))};
-	for (size_t i = 0; i < observed->gpu_count; i++)
+		mdev_room += count_mdevs(&observed->gpus[i]);
+	}
+	struct vf_index index = {.items = gp_xcalloc(room + 1, sizeof(struct vf_entry)),
+				 .mdevs = gp_xcalloc(mdev_room + 1, sizeof(struct mdev_entry))};
+	for (size_t i = 0; i < observed->gpu_count; i++) {
 		index_gpu(&index, &observed->gpus[i], (uint32_t)i);
+		index_mdevs(&index, &observed->gpus[i], (uint32_t)i);
+	}
 	qsort(index.items, index.count, sizeof(struct vf_entry), compare_entries);
+	qsort(index.mdevs, index.mdev_count, sizeof(struct mdev_entry), compare_mdevs);
 	return index;
 }
 
@@ -91,6 +131,14 @@ static const struct vf_entry *find_vf(const struct vf_index *index, struct gp_pc
 	return found ? &index->items[low] : NULL;
 }
 
+static const struct vf_entry *find_mdev(const struct vf_index *index, struct gp_uuid uuid)
+{
+	const struct mdev_entry wanted = {.uuid = uuid};
+	const struct mdev_entry *found =
+		bsearch(&wanted, index->mdevs, index->mdev_count, sizeof(wanted), compare_mdevs);
+	return found == NULL ? NULL : &found->vf;
+}
+
 static struct gp_partition *partition_at(struct gp_observed *observed, const struct vf_entry *entry)
 {
 	/* gp_gpu_partition() looks, and hands out const; the snapshot under construction is ours to write. */
@@ -104,7 +152,8 @@ static void hold(struct gp_observed *observed, struct gp_partition *partition, s
 
 static bool resolve(const struct vf_index *index, struct gp_hostdev *hostdev, const struct vf_entry **found)
 {
-	const struct vf_entry *entry = hostdev->type == GP_HOSTDEV_PCI ? find_vf(index, hostdev->source) : NULL;
+	const struct vf_entry *entry =
+		hostdev->type == GP_HOSTDEV_PCI ? find_vf(index, hostdev->source) : find_mdev(index, hostdev->mdev);
 	if (entry == NULL)
 		return false;
 	hostdev->resolved = true;

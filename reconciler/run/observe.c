@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "run/ask.h"
 #include "run/join.h"
 #include "run/reconcile.h"
 #include "vendor/vendor.h"
@@ -41,41 +42,13 @@ static struct addresses wanted_addresses(const struct gp_desired *desired, struc
 	return wanted;
 }
 
-static bool says_nothing(const struct gp_offer *offers)
+/* An export wants to know everything; else it is a file a VF that nobody asks about. */
+static bool wants_params(const struct gp_desired *desired)
 {
-	for (size_t i = 0; i < GP_RESOURCE_COUNT; i++)
-		if (offers[i].hold != GP_HOLD_NOT_EXPRESSIBLE || offers[i].has_bytes || offers[i].has_share ||
-		    offers[i].has_engines)
-			return false;
-	return true;
-}
-
-/* What the existing partitions offer, unless the back-end already said so for each of them. */
-static void offer_as_laid_out(struct gp_gpu *gpu)
-{
-	const struct gp_layout *layout = gp_gpu_layout(gpu, (uint32_t)gpu->partition_count);
-	for (size_t i = 0; layout != NULL && i < gpu->partition_count; i++) {
-		struct gp_partition *partition = &gpu->partitions[i];
-		const struct gp_layout_group *group = gp_layout_group_of(layout, partition->index);
-		if (group != NULL && says_nothing(partition->offers))
-			memcpy(partition->offers, group->offers, sizeof(partition->offers));
-	}
-}
-
-static void ask_vendor(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu)
-{
-	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
-	gpu->backend = gp_vendor_for(gpu);
-	gpu->backend_name = gpu->backend->name;
-	if (gpu->backend->observe(host, arena, gpu, &err) != 0) {
-		gpu->unfit = GP_UNFIT_UNREADABLE;
-		gpu->unfit_why = gp_arena_strdup(arena, err.message);
-		gpu->unfit_remedy = gp_arena_strdup(arena, err.remedy);
-		return;
-	}
-	if (gpu->backend->layouts != NULL && gpu->layout_count == 0)
-		gpu->backend->layouts(gpu, NULL, arena, &gpu->layouts, &gpu->layout_count);
-	offer_as_laid_out(gpu);
+	for (size_t i = 0; desired != NULL && i < desired->class_count; i++)
+		if (desired->classes[i].vgpu_params != NULL)
+			return true;
+	return desired == NULL;
 }
 
 static int ask_again(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu)
@@ -85,7 +58,7 @@ static int ask_again(struct gp_host *host, struct gp_arena *arena, struct gp_gpu
 	gpu->unfit = GP_FIT;
 	gpu->unfit_why = gpu->unfit_remedy = NULL;
 	gpu->layout_count = 0;
-	ask_vendor(host, arena, gpu);
+	gp_ask_vendor(host, arena, gpu);
 	return 0;
 }
 
@@ -136,6 +109,18 @@ static void observe_domains(struct gp_host *host, struct gp_observed *observed)
 		observed->domains_state = unknown_because(observed->arena, vmm->ops->name, &err);
 	else
 		observed->domains_state = state_of_definitions(observed);
+	if (vmm != NULL && vmm->ops->version != NULL)
+		vmm->ops->version(vmm, &observed->hypervisor);
+}
+
+/* What the back-end of this GPU has found out with one before it. */
+static void *survey_so_far(const struct gp_observed *observed, size_t gpu)
+{
+	for (size_t i = gpu; i-- > 0;)
+		if (observed->gpus[i].survey != NULL &&
+		    observed->gpus[i].backend == gp_vendor_for(&observed->gpus[gpu]))
+			return observed->gpus[i].survey;
+	return NULL;
 }
 
 struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *desired, struct gp_error *err)
@@ -151,8 +136,12 @@ struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *de
 		gp_observed_free(observed);
 		return NULL;
 	}
-	for (size_t i = 0; i < observed->gpu_count; i++)
-		ask_vendor(host, arena, &observed->gpus[i]);
+	bool want_params = wants_params(desired);
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		observed->gpus[i].want_params = want_params;
+		observed->gpus[i].survey = survey_so_far(observed, i);
+		gp_ask_vendor(host, arena, &observed->gpus[i]);
+	}
 	let_settle(host, observed);
 	observe_domains(host, observed);
 	gp_join_domains(observed);

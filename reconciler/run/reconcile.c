@@ -189,20 +189,128 @@ static int run_stage(const struct apply *apply, const struct gp_stage *stage, ui
 	return gp_execute_stage(apply->host, stage, &execution, apply->outcome);
 }
 
-/* After an `observe again`: what is to follow now, if it disturbs no more than was approved. */
-static int plan_next_stage(const struct apply *apply, struct look *next)
+/* ---- those who failed, and those who go on ---- */
+
+/* GPUs and VMs of chains that failed: nothing more is done about them in this run, nor anything that was not printed
+ * before, such as giving their VMs the partitions of others. */
+struct trouble {
+	struct gp_arena *arena;
+	const struct gp_plan *approved;
+	struct gp_pci_addr *gpus;
+	const char **domains;
+	size_t gpu_count, domain_count;
+};
+
+static bool is_in(const struct gp_chain *chain, const struct gp_step_outcome *step)
+{
+	return chain->step_count > 0 && step->id >= chain->steps[0].id &&
+	       step->id <= chain->steps[chain->step_count - 1].id;
+}
+
+static bool has_failed(const struct gp_chain *chain, uint32_t stage_number, const struct gp_outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->step_count; i++) {
+		const struct gp_step_outcome *step = &outcome->steps[i];
+		if (step->stage == stage_number && step->state == GP_STEP_FAILED && is_in(chain, step))
+			return true;
+	}
+	return false;
+}
+
+static void note_trouble(const struct gp_stage *stage, uint32_t number, const struct gp_outcome *outcome,
+			 struct trouble *trouble)
+{
+	for (size_t c = 0; c < stage->chain_count; c++) {
+		const struct gp_chain *chain = &stage->chains[c];
+		if (!has_failed(chain, number, outcome))
+			continue;
+		for (size_t i = 0; i < chain->gpu_count; i++)
+			*gp_arena_push(trouble->arena, trouble->gpus, trouble->gpu_count) = chain->gpus[i];
+		for (size_t i = 0; i < chain->domain_count; i++)
+			*gp_arena_push(trouble->arena, trouble->domains, trouble->domain_count) = chain->domains[i];
+	}
+}
+
+static bool is_troubled(const struct gp_chain *chain, const struct trouble *trouble)
+{
+	if (trouble->gpu_count + trouble->domain_count > 0 && !gp_plan_foresaw(trouble->approved, chain))
+		return true;
+	for (size_t t = 0; t < trouble->gpu_count; t++)
+		for (size_t i = 0; i < chain->gpu_count; i++)
+			if (gp_pci_addr_compare(chain->gpus[i], trouble->gpus[t]) == 0)
+				return true;
+	for (size_t t = 0; t < trouble->domain_count; t++)
+		for (size_t i = 0; i < chain->domain_count; i++)
+			if (gp_streq(chain->domains[i], trouble->domains[t]))
+				return true;
+	return false;
+}
+
+/* The stage without the chains of those in trouble. */
+static struct gp_stage leave_out(const struct gp_stage *stage, const struct trouble *trouble)
+{
+	struct gp_stage rest = {.expected = stage->expected, .observe_why = stage->observe_why};
+	for (size_t c = 0; c < stage->chain_count; c++)
+		if (!is_troubled(&stage->chains[c], trouble))
+			*gp_arena_push(trouble->arena, rest.chains, rest.chain_count) = stage->chains[c];
+	return rest;
+}
+
+static size_t steps_that_go_on(const struct gp_plan *plan, const struct trouble *trouble)
+{
+	size_t count = 0;
+	for (size_t s = 0; s < plan->stage_count; s++)
+		for (size_t c = 0; c < plan->stages[s].chain_count; c++)
+			if (!is_troubled(&plan->stages[s].chains[c], trouble))
+				count += plan->stages[s].chains[c].step_count;
+	return count;
+}
+
+/* The files were in order when the run began: what they cannot have now is not for them to mend. */
+static void blame_the_host(struct gp_diags *diags)
+{
+	for (size_t i = 0; i < diags->count; i++)
+		if (diags->items[i].error.kind == GP_E_INPUT)
+			diags->items[i].error.kind = GP_E_UNAVAILABLE;
+}
+
+/*
+ * A GPU that was left half-way must not keep the others from their work: what it shows now may be nothing that a plan can
+ * be made of. So the plan is made as if it were as before, and its part of that is left out.
+ */
+static void plan_without(const struct apply *apply, const struct trouble *trouble, struct look *look)
+{
+	for (size_t t = 0; t < trouble->gpu_count; t++) {
+		const struct gp_gpu *before = gp_observed_gpu(apply->observed, trouble->gpus[t]);
+		for (size_t g = 0; g < look->observed->gpu_count && before != NULL; g++)
+			if (gp_pci_addr_compare(look->observed->gpus[g].addr, before->addr) == 0)
+				look->observed->gpus[g] = *before;
+	}
+	gp_plan_free(look->plan);
+	look->plan = gp_plan_make(apply->desired, look->observed);
+}
+
+/* After an `observe again`: what is to follow now, if it disturbs no more than was approved. 1: nothing is left to do
+ * for those who go on. */
+static int plan_next_stage(const struct apply *apply, const struct trouble *trouble, struct look *next)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str more = {0};
 	if (look_again(apply, next) != 0)
 		return -1;
+	if (gp_plan_verdict(next->plan) != GP_E_NONE && trouble->gpu_count > 0)
+		plan_without(apply, trouble, next);
 	if (gp_plan_verdict(next->plan) != GP_E_NONE) {
+		blame_the_host(&next->plan->diags);
 		gp_diags_append(&apply->outcome->diags, &next->plan->diags);
 		return -1;
 	}
 	if (!gp_plan_within(next->plan, apply->approved, &more))
 		return fail_stale(apply, next, "what follows would disturb more than was approved", gp_str_text(&more));
+	size_t steps = steps_that_go_on(next->plan, trouble);
+	if (steps == 0)
+		return 1;
 	if (apply->options->progress.stage != NULL)
-		apply->options->progress.stage(apply->options->progress.context, next->plan);
+		apply->options->progress.stage(apply->options->progress.context, steps);
 	return 0;
 }
 
@@ -233,8 +341,9 @@ static int fail_interrupted(const struct apply *apply)
 	return -1;
 }
 
-/* Goes on to what follows the stage `done`, if anything may. */
-static int step_forward(const struct apply *apply, const struct gp_stage *done, struct look *next, struct position *at)
+/* Goes on to what follows the stage `done`, if anything may: 0. 1: that was all. */
+static int step_forward(const struct apply *apply, const struct gp_stage *done, const struct trouble *trouble,
+			struct look *next, struct position *at)
 {
 	at->stage++;
 	if (done->observe_why == NULL && at->stage == at->plan->stage_count)
@@ -245,24 +354,48 @@ static int step_forward(const struct apply *apply, const struct gp_stage *done, 
 		return fail_unsettled(apply);
 	if (done->observe_why == NULL)
 		return 0;
-	if (plan_next_stage(apply, next) != 0)
-		return -1;
+	int result = plan_next_stage(apply, trouble, next);
+	if (result != 0)
+		return result;
 	*at = (struct position){.plan = next->plan, .number = at->number};
 	return 0;
 }
 
+/*
+ * Stage by stage. Where a chain failed in a stage that ends with another look, the others go on behind it: one GPU that
+ * does not give its VFs keeps no other from its work.
+ */
 static int run_stages(const struct apply *apply)
 {
 	struct look looks[MOST_STAGES] = {0}; /* kept to the end: steps of a stage are told of by pointer */
 	struct position at = {.plan = apply->approved};
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct trouble trouble = {.arena = arena, .approved = apply->approved};
 	int result = 0;
-	while (result == 0 && at.stage < at.plan->stage_count) {
+	while (at.stage < at.plan->stage_count) {
 		const struct gp_stage *stage = &at.plan->stages[at.stage];
-		result = run_stage(apply, stage, ++at.number);
-		if (result != 0)
+		struct gp_stage rest = leave_out(stage, &trouble);
+		if (rest.chain_count == 0) {
+			at.stage++;
+			break;
+		}
+		int failed = run_stage(apply, &rest, ++at.number);
+		if (failed != 0) {
+			result = -1;
+			note_trouble(&rest, at.number, apply->outcome, &trouble);
+		}
+		if (failed != 0 && stage->observe_why == NULL) {
 			at.stage++; /* all of it is accounted for */
-		else if ((result = step_forward(apply, stage, &looks[at.number - 1], &at)) != 0)
-			gp_restore_stage(apply->host, stage, apply->outcome);
+			break;
+		}
+		int forward = step_forward(apply, stage, &trouble, &looks[at.number - 1], &at);
+		if (forward > 0)
+			break;
+		if (forward < 0) {
+			result = -1;
+			gp_restore_stage(apply->host, &rest, apply->outcome);
+			break;
+		}
 	}
 	if (result != 0)
 		skip_the_rest(apply, at);

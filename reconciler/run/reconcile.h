@@ -23,7 +23,7 @@ struct gp_progress {
 	void (*step_finished)(void *context, const struct gp_step *step, const struct gp_step_outcome *outcome);
 	/* Once a second while a step takes long; detail is complete: "waiting for web-01 to shut down, 35s of 120s". */
 	void (*still)(void *context, const struct gp_step *step, uint64_t elapsed_ms, const char *detail);
-	void (*stage)(void *context, const struct gp_plan *plan); /* after an observe again */
+	void (*stage)(void *context, size_t steps); /* after an observe again: so many follow */
 	void (*lock_wait)(void *context, const char *holder);
 };
 

@@ -48,11 +48,19 @@ static void stays_off(struct restoring *restoring, const struct gp_domain *domai
 	gp_error_remedy(&diag->error, "run apply again: it finishes the work and starts %s", domain->name);
 }
 
+static bool exists(struct gp_bench *bench, const struct gp_hostdev *hostdev)
+{
+	struct gp_mdev found;
+	if (hostdev->type == GP_HOSTDEV_PCI)
+		return gp_device_exists(bench, hostdev->source);
+	return gp_host_find_mdev(bench->host, hostdev->mdev, &found, NULL) == 1;
+}
+
 /* A definition that names what is not there cannot start. */
 static bool misses_a_device(struct gp_bench *bench, const struct gp_domain *domain)
 {
 	for (size_t i = 0; i < domain->config_count; i++)
-		if (domain->config[i].type == GP_HOSTDEV_PCI && !gp_device_exists(bench, domain->config[i].source))
+		if (!exists(bench, &domain->config[i]))
 			return true;
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "run/stale.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/names.h"
@@ -11,14 +12,15 @@
 static bool same_hostdev(const struct gp_hostdev *a, const struct gp_hostdev *b)
 {
 	return a->type == b->type && gp_pci_addr_compare(a->source, b->source) == 0 &&
-	       gp_uuid_equal(a->mdev, b->mdev) && a->managed == b->managed && gp_streq(a->alias, b->alias) &&
-	       gp_streq(a->guest_xml, b->guest_xml);
+	       gp_uuid_equal(a->mdev, b->mdev) && a->managed == b->managed && a->display == b->display &&
+	       a->ramfb == b->ramfb && gp_streq(a->alias, b->alias) && gp_streq(a->guest_xml, b->guest_xml);
 }
 
 static bool same_step(const struct gp_step *a, const struct gp_step *b)
 {
 	return a->kind == b->kind && a->base == b->base && gp_streq(a->device, b->device) &&
-	       gp_streq(a->attribute, b->attribute) && gp_streq(a->before, b->before) && gp_streq(a->after, b->after) &&
+	       gp_streq(a->attribute, b->attribute) && gp_streq(a->program, b->program) &&
+	       gp_streq(a->before, b->before) && gp_streq(a->after, b->after) &&
 	       gp_pci_addr_compare(a->pf, b->pf) == 0 && gp_uuid_equal(a->domain, b->domain) &&
 	       gp_streq(a->source, b->source) && same_hostdev(&a->hostdev, &b->hostdev) &&
 	       same_hostdev(&a->replaces, &b->replaces) && gp_streq(a->keeps_for, b->keeps_for) &&
@@ -69,6 +71,28 @@ bool gp_plan_same_steps(const struct gp_plan *approved, const struct gp_plan *no
 	}
 }
 
+static bool is_foreseen(const struct gp_plan *approved, const struct gp_step *step)
+{
+	for (size_t s = 0; s < approved->stage_count; s++)
+		for (size_t c = 0; c < approved->stages[s].chain_count; c++)
+			for (size_t i = 0; i < approved->stages[s].chains[c].step_count; i++) {
+				const struct gp_step *was = &approved->stages[s].chains[c].steps[i];
+				if (was->kind == step->kind && was->base == step->base &&
+				    gp_streq(was->device, step->device) && gp_streq(was->attribute, step->attribute) &&
+				    gp_streq(was->after, step->after) && gp_streq(was->source, step->source))
+					return true;
+			}
+	return false;
+}
+
+bool gp_plan_foresaw(const struct gp_plan *approved, const struct gp_chain *chain)
+{
+	for (size_t i = 0; i < chain->step_count; i++)
+		if (!is_foreseen(approved, &chain->steps[i]))
+			return false;
+	return true;
+}
+
 /* ---- facts ---- */
 
 struct changes {
@@ -85,6 +109,34 @@ static bool room_for_one(struct changes *changes)
 	return true;
 }
 
+static const char *shown_profile(const struct gp_partition *partition, char id[24])
+{
+	if (partition->profile != NULL)
+		return partition->profile;
+	if (partition->profile_id == 0)
+		return partition->blank ? "blank" : "without a type";
+	snprintf(id, 24, "of type %u", partition->profile_id);
+	return id;
+}
+
+static void compare_partition(const char *gpu, const struct gp_partition *was, const struct gp_partition *is,
+			      struct changes *changes)
+{
+	char was_id[24], is_id[24], name[GP_UUID_SIZE];
+	if (is == NULL)
+		return; /* told by the number of VFs */
+	if ((!gp_streq(was->profile, is->profile) || was->profile_id != is->profile_id || was->blank != is->blank) &&
+	    room_for_one(changes))
+		gp_str_printf(changes->out, "VF %u of GPU %s was %s and is %s", was->index, gpu,
+			      shown_profile(was, was_id), shown_profile(is, is_id));
+	else if ((was->has_mdev != is->has_mdev || !gp_uuid_equal(was->mdev, is->mdev)) && room_for_one(changes))
+		gp_str_printf(changes->out, "VF %u of GPU %s has %s%s", was->index, gpu,
+			      is->has_mdev ? "another mediated device: " : "lost its mediated device",
+			      is->has_mdev ? gp_uuid_format(is->mdev, name) : "");
+	if (!gp_streq(was->params, is->params) && was->params != NULL && is->params != NULL && room_for_one(changes))
+		gp_str_printf(changes->out, "VF %u of GPU %s has other vgpu_params", was->index, gpu);
+}
+
 static void compare_gpu(const struct gp_gpu *was, const struct gp_gpu *is, struct changes *changes)
 {
 	char addr[GP_PCI_ADDR_SIZE];
@@ -99,6 +151,8 @@ static void compare_gpu(const struct gp_gpu *was, const struct gp_gpu *is, struc
 	if (!gp_streq(was->driver, is->driver) && room_for_one(changes))
 		gp_str_printf(changes->out, "GPU %s had driver %s and has %s", addr,
 			      was->driver == NULL ? "none" : was->driver, is->driver == NULL ? "none" : is->driver);
+	for (size_t i = 0; i < was->partition_count; i++)
+		compare_partition(addr, &was->partitions[i], gp_gpu_partition(is, was->partitions[i].index), changes);
 	if (was->unfit != is->unfit && room_for_one(changes))
 		gp_str_printf(changes->out, "GPU %s: %s", addr,
 			      is->unfit_why == NULL ? "can be partitioned now" : is->unfit_why);

@@ -40,13 +40,24 @@ void gp_step_still(const struct gp_step *step, uint64_t elapsed_ms, struct gp_st
 
 /* ---- steps_device.c ---- */
 int gp_run_change(struct gp_step_run *run, struct gp_error *err);
-int gp_run_wait(struct gp_step_run *run, struct gp_error *err);
 /* "vf:0000:41:00.0/3" to its address, by the link of the PF and nothing else; a plain address is only parsed. */
 int gp_resolve_device(struct gp_bench *bench, const char *name, struct gp_pci_addr *addr, struct gp_error *err);
 /* Is there a device at this address now? */
 bool gp_device_exists(struct gp_bench *bench, struct gp_pci_addr addr);
+/* The facts of a PF as they are now, without what its vendor knows. */
+int gp_run_observe_pf(struct gp_bench *bench, struct gp_arena *arena, struct gp_pci_addr pf, struct gp_gpu *gpu,
+		      struct gp_error *err);
+/* What a failure means for this device is known by its back-end, which looks at the device as it is now. */
+void gp_run_explain(const struct gp_step_run *run, struct gp_error *err);
+/* Does the attribute of the step read so on this device? When that cannot be told, it does not. */
+bool gp_attribute_is(struct gp_step_run *run, const char *device, const char *wanted);
+
+/* ---- steps_wait.c ---- */
+int gp_run_wait(struct gp_step_run *run, struct gp_error *err);
 /* Waits a little, longer with each round (at least 4 rounds a second); false when the deadline has passed. */
 bool gp_wait_round(unsigned *round, uint64_t deadline_ms);
+/* Links and SR-IOV capability tell the same number of VFs; unequal means that somebody is enabling or disabling. */
+bool gp_vfs_settled_at(const struct gp_gpu *gpu, uint32_t count);
 
 /* ---- steps_domain.c ---- */
 bool gp_is_domain_step(const struct gp_step *step);

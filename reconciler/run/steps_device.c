@@ -1,33 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Steps on PCI devices: changes through the writing helper, and waiting for the kernel to have done them. */
+/* Steps on PCI devices: changes through the writing helper. */
 #include <stdio.h>
+#include <string.h>
 
-#include "base/clock.h"
 #include "base/num.h"
+#include "run/ask.h"
 #include "run/steps.h"
 #include "vendor/vendor.h"
 
-enum { FIRST_ROUND_MS = 5, LONGEST_ROUND_MS = 250 };
+#define MDEV_TYPES "mdev_supported_types/"
 
 /* Attributes whose reading may hang behind a stuck writer, or that cannot be read: the helper alone touches them. */
 static bool reads_are_harmless(const char *attribute)
 {
-	static const char *const not_to_read[] = {"sriov_numvfs", "driver_override", "bind", "unbind", "reset"};
+	static const char *const not_to_read[] = {"sriov_numvfs", "driver_override", "bind",  "unbind",
+						  "reset",        "create",          "remove"};
+	const char *slash = strrchr(attribute, '/'), *name = slash == NULL ? attribute : slash + 1;
 	for (size_t i = 0; i < sizeof(not_to_read) / sizeof(not_to_read[0]); i++)
-		if (gp_streq(attribute, not_to_read[i]))
+		if (gp_streq(name, not_to_read[i]))
 			return false;
-	return true;
-}
-
-bool gp_wait_round(unsigned *round, uint64_t deadline_ms)
-{
-	uint64_t now = gp_clock_ms();
-	if (now >= deadline_ms)
-		return false;
-	uint64_t pause = *round < 6 ? (uint64_t)FIRST_ROUND_MS << *round : LONGEST_ROUND_MS;
-	uint64_t left = deadline_ms - now;
-	++*round;
-	gp_sleep_ms(pause < left ? pause : left);
 	return true;
 }
 
@@ -74,19 +65,11 @@ bool gp_device_exists(struct gp_bench *bench, struct gp_pci_addr addr)
 	       gp_host_exists(bench->host, gp_str_text(&path));
 }
 
-static int observe_pf(struct gp_bench *bench, struct gp_arena *arena, struct gp_pci_addr pf, struct gp_gpu *gpu,
+int gp_run_observe_pf(struct gp_bench *bench, struct gp_arena *arena, struct gp_pci_addr pf, struct gp_gpu *gpu,
 		      struct gp_error *err)
 {
 	*gpu = (struct gp_gpu){.addr = pf};
 	return gp_host_observe_pf(bench->host, arena, pf, gpu, err);
-}
-
-/* Links and SR-IOV capability tell the same number of VFs; unequal means that somebody is enabling or disabling. */
-static bool has_settled_at(const struct gp_gpu *gpu, uint32_t count)
-{
-	if (gpu->num_vfs != count || gpu->partition_count != count)
-		return false;
-	return !gpu->capability_known || (gpu->vf_enable == (count > 0) && (count == 0 || gpu->cap_num_vfs == count));
 }
 
 /* ---- the guard that needs libvirt ---- */
@@ -97,6 +80,12 @@ static int fail_unknown_holders(const struct gp_step *step, struct gp_error *err
 	gp_fail(err, GP_E_REFUSED, "who holds the VFs of %s cannot be known, and unknown counts as in use: %s",
 		gp_pci_addr_format(step->pf, pf), why->message == NULL ? "no reason given" : why->message);
 	return gp_error_remedy(err, "make sure that libvirt answers ('virsh list'), then run apply again");
+}
+
+static int fail_started(const struct gp_str *names, struct gp_error *err)
+{
+	gp_error_holder(err, "%s", gp_str_text(names));
+	return gp_error_remedy(err, "it was started after the plan was made; shut it down, then run apply again");
 }
 
 /*
@@ -112,7 +101,7 @@ static int check_unheld(struct gp_step_run *run, struct gp_error *err)
 	struct gp_gpu gpu;
 	char pf[GP_PCI_ADDR_SIZE];
 
-	if (observe_pf(run->bench, arena, run->step->pf, &gpu, err) != 0)
+	if (gp_run_observe_pf(run->bench, arena, run->step->pf, &gpu, err) != 0)
 		return -1;
 	if (gpu.partition_count == 0)
 		return 0;
@@ -126,8 +115,47 @@ static int check_unheld(struct gp_step_run *run, struct gp_error *err)
 	if (names.length == 0)
 		return 0;
 	gp_fail(err, GP_E_REFUSED, "VFs of %s are in use by a running VM", gp_pci_addr_format(run->step->pf, pf));
-	gp_error_holder(err, "%s", gp_str_text(&names));
-	return gp_error_remedy(err, "it was started after the plan was made; shut it down, then run apply again");
+	return fail_started(&names, err);
+}
+
+/* The VF or mediated device that the step is about, as a VM would name it. */
+static int device_of_step(const struct gp_step *step, const char *device, struct gp_hostdev *out, struct gp_error *err)
+{
+	*out = (struct gp_hostdev){.type = step->base == GP_BASE_MDEV ? GP_HOSTDEV_MDEV : GP_HOSTDEV_PCI};
+	int parsed = out->type == GP_HOSTDEV_MDEV ? gp_uuid_parse(device, &out->mdev)
+						  : gp_pci_addr_parse(device, &out->source);
+	return parsed == 0 ? 0 : gp_fail(err, GP_E_INTERNAL, "'%s' names nothing that a VM could have", device);
+}
+
+static int check_vf_unheld(struct gp_step_run *run, const char *device, struct gp_error *err)
+{
+	GP_CLEANUP(gp_error_clear) struct gp_error why = {0};
+	GP_CLEANUP(gp_str_clear) struct gp_str names = {0};
+	struct gp_vmm *vmm = run->bench->vmm;
+	struct gp_hostdev hostdev;
+	if (device_of_step(run->step, device, &hostdev, err) != 0)
+		return -1;
+	if (vmm == NULL)
+		return fail_unknown_holders(run->step, err, &run->bench->vmm_error);
+	if (vmm->ops->live_holders(vmm, &hostdev, 1, &names, &why) != 0)
+		return fail_unknown_holders(run->step, err, &why);
+	if (names.length == 0)
+		return 0;
+	gp_fail(err, GP_E_REFUSED, "%s %s is in use by a running VM",
+		hostdev.type == GP_HOSTDEV_MDEV ? "the mediated device" : "VF", device);
+	return fail_started(&names, err);
+}
+
+static int check_guard(struct gp_step_run *run, const char *device, struct gp_error *err)
+{
+	switch (run->step->guard) {
+	case GP_GUARD_UNHELD:
+		return check_unheld(run, err);
+	case GP_GUARD_VF_UNHELD:
+		return check_vf_unheld(run, device, err);
+	default:
+		return 0;
+	}
 }
 
 /* ---- WRITE, BIND, UNBIND, HELPER ---- */
@@ -137,8 +165,8 @@ static bool pf_has_vfs(struct gp_step_run *run, const char *wanted)
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	struct gp_gpu gpu;
 	uint32_t count;
-	return gp_parse_u32(wanted, &count) == 0 && observe_pf(run->bench, arena, run->step->pf, &gpu, NULL) == 0 &&
-	       has_settled_at(&gpu, count);
+	return gp_parse_u32(wanted, &count) == 0 &&
+	       gp_run_observe_pf(run->bench, arena, run->step->pf, &gpu, NULL) == 0 && gp_vfs_settled_at(&gpu, count);
 }
 
 static bool is_bound_to(struct gp_bench *bench, const char *device, const char *driver)
@@ -151,14 +179,57 @@ static bool is_bound_to(struct gp_bench *bench, const char *device, const char *
 	return driver == NULL ? !bound : bound && gp_streq(name, driver);
 }
 
-static bool attribute_is(struct gp_step_run *run, const char *device, const char *wanted)
+bool gp_attribute_is(struct gp_step_run *run, const char *device, const char *wanted)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str path = {0};
 	const struct gp_step *step = run->step;
 	char value[GP_ATTR_MAX];
 	return gp_host_attribute_path(step->base, device, step->attribute, &path, NULL) == 0 &&
 	       gp_host_read(run->bench->host, gp_str_text(&path), value, sizeof(value), NULL) >= 0 &&
-	       gp_streq(value, wanted);
+	       gp_same_list(value, wanted);
+}
+
+/* "mdev_supported_types/nvidia-712/create" written with a UUID: is it there, of that type, on that VF? */
+static bool mdev_was_made(struct gp_step_run *run, const char *device)
+{
+	const char *type = run->step->attribute + strlen(MDEV_TYPES);
+	struct gp_pci_addr addr;
+	struct gp_uuid uuid;
+	struct gp_mdev found;
+	size_t length = strcspn(type, "/");
+	return gp_pci_addr_parse(device, &addr) == 0 && gp_uuid_parse(run->step->after, &uuid) == 0 &&
+	       gp_host_find_mdev(run->bench->host, uuid, &found, NULL) == 1 &&
+	       gp_pci_addr_compare(found.parent, addr) == 0 && strlen(found.type) == length &&
+	       memcmp(found.type, type, length) == 0;
+}
+
+static bool mdev_is_gone(struct gp_step_run *run, const char *device)
+{
+	struct gp_uuid uuid;
+	struct gp_mdev found;
+	return gp_uuid_parse(device, &uuid) == 0 && gp_host_find_mdev(run->bench->host, uuid, &found, NULL) == 0;
+}
+
+static bool was_written(struct gp_step_run *run, const char *device)
+{
+	const struct gp_step *step = run->step;
+	if (step->after == NULL)
+		return false;
+	if (step->base == GP_BASE_PCI && gp_streq(step->attribute, "sriov_numvfs"))
+		return pf_has_vfs(run, step->after);
+	if (step->base == GP_BASE_PCI && gp_starts_with(step->attribute, MDEV_TYPES))
+		return mdev_was_made(run, device);
+	if (step->base == GP_BASE_MDEV && gp_streq(step->attribute, "remove"))
+		return mdev_is_gone(run, device);
+	return reads_are_harmless(step->attribute) && gp_attribute_is(run, device, step->after);
+}
+
+/* A program that makes VFs must not be run again where there are any: it would take them from their users. */
+static bool has_any_vf(struct gp_step_run *run)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_gpu gpu;
+	return gp_run_observe_pf(run->bench, arena, run->step->pf, &gpu, NULL) == 0 && gpu.num_vfs > 0;
 }
 
 /* Is the host as the step wants it already? When that cannot be told, it is not. */
@@ -171,26 +242,23 @@ static bool was_so_already(struct gp_step_run *run, const char *device)
 	case GP_STEP_UNBIND:
 		return is_bound_to(run->bench, device, NULL);
 	case GP_STEP_WRITE:
-		if (step->after == NULL)
-			return false;
-		if (step->base == GP_BASE_PCI && gp_streq(step->attribute, "sriov_numvfs"))
-			return pf_has_vfs(run, step->after);
-		return reads_are_harmless(step->attribute) && attribute_is(run, device, step->after);
+		return was_written(run, device);
+	case GP_STEP_HELPER:
+		return step->guard == GP_GUARD_NO_VFS && has_any_vf(run);
 	default:
 		return false;
 	}
 }
 
-/* What the errno means for this device is known by its back-end. */
-static void explain(const struct gp_step_run *run, struct gp_error *err)
+void gp_run_explain(const struct gp_step_run *run, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	struct gp_gpu gpu;
-	if (observe_pf(run->bench, arena, run->step->pf, &gpu, NULL) != 0)
+	if (gp_run_observe_pf(run->bench, arena, run->step->pf, &gpu, NULL) != 0)
 		return;
-	const struct gp_vendor *vendor = gp_vendor_for(&gpu);
-	if (vendor->explain != NULL)
-		vendor->explain(&gpu, run->step, err);
+	gp_ask_vendor(run->bench->host, arena, &gpu);
+	if (gpu.backend->explain != NULL)
+		gpu.backend->explain(&gpu, run->step, err);
 }
 
 int gp_run_change(struct gp_step_run *run, struct gp_error *err)
@@ -207,7 +275,7 @@ int gp_run_change(struct gp_step_run *run, struct gp_error *err)
 	}
 	if (was_so_already(run, name))
 		return 0;
-	if (step->guard == GP_GUARD_UNHELD && check_unheld(run, err) != 0)
+	if (check_guard(run, name, err) != 0)
 		return -1;
 	struct gp_write_request request = {.kind = step->kind,
 					   .base = step->base,
@@ -215,69 +283,13 @@ int gp_run_change(struct gp_step_run *run, struct gp_error *err)
 					   .attribute = step->attribute,
 					   .before = step->before,
 					   .after = step->after,
+					   .program = step->program,
 					   .guard = step->guard,
 					   .pf = step->pf,
 					   .timeout_ms = step->timeout_ms};
 	run->changed = true;
 	if (gp_host_write(run->bench->host, &request, err) == 0)
 		return 0;
-	explain(run, err);
+	gp_run_explain(run, err);
 	return -1;
-}
-
-/* ---- WAIT ---- */
-
-static int fail_fewer_vfs(const struct gp_step_run *run, const struct gp_gpu *gpu, uint32_t wanted,
-			  struct gp_error *err)
-{
-	GP_CLEANUP(gp_str_clear) struct gp_str waited = {0};
-	char pf[GP_PCI_ADDR_SIZE];
-	gp_add_duration(&waited, run->step->timeout_ms);
-	gp_fail(err, GP_E_VERIFY, "%u VFs were asked of %s, and after %s there are %u", wanted,
-		gp_pci_addr_format(run->step->pf, pf), gp_str_text(&waited), gpu->num_vfs);
-	if (gpu->capability_known && gpu->cap_num_vfs != gpu->num_vfs)
-		gp_error_holder(err, "the device itself tells %s with NumVFs %u: its driver is still at work",
-				gpu->vf_enable ? "VFs enabled" : "VFs disabled", gpu->cap_num_vfs);
-	return gp_error_remedy(err,
-			       "see 'dmesg' for what the driver%s%s says, ask for fewer partitions, or run apply again",
-			       gpu->driver == NULL ? "" : " ", gpu->driver == NULL ? "" : gpu->driver);
-}
-
-static int wait_for_vfs(struct gp_step_run *run, uint32_t wanted, struct gp_error *err)
-{
-	uint64_t deadline = run->started_ms + run->step->timeout_ms;
-	unsigned round = 0;
-	for (;;) {
-		GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-		struct gp_gpu gpu;
-		if (observe_pf(run->bench, arena, run->step->pf, &gpu, err) != 0)
-			return -1;
-		if (has_settled_at(&gpu, wanted))
-			return 0;
-		if (!gp_wait_round(&round, deadline))
-			return fail_fewer_vfs(run, &gpu, wanted, err);
-	}
-}
-
-static int wait_for_attribute(struct gp_step_run *run, struct gp_error *err)
-{
-	const struct gp_step *step = run->step;
-	uint64_t deadline = run->started_ms + step->timeout_ms;
-	unsigned round = 0;
-	while (!attribute_is(run, step->device, step->after))
-		if (!gp_wait_round(&round, deadline))
-			return gp_fail(err, GP_E_TIMEOUT, "%s of %s did not become '%s' in time", step->attribute,
-				       step->device, step->after);
-	return 0;
-}
-
-int gp_run_wait(struct gp_step_run *run, struct gp_error *err)
-{
-	uint32_t count;
-	run->changed = true; /* having waited is what the step does, even when it was short */
-	if (!gp_streq(run->step->attribute, "virtfn"))
-		return wait_for_attribute(run, err);
-	if (gp_parse_u32(run->step->after, &count) != 0)
-		return gp_fail(err, GP_E_INTERNAL, "'%s' is no number of VFs to wait for", run->step->after);
-	return wait_for_vfs(run, count, err);
 }

@@ -53,7 +53,9 @@ static struct gp_vmm *prepare_to_put_in(struct gp_step_run *run, struct gp_hostd
 	*hostdev = step->hostdev;
 	if (vmm == NULL || check_off(vmm, step, err) != 0)
 		return NULL;
-	if (step->source != NULL && gp_resolve_device(run->bench, step->source, &hostdev->source, err) != 0)
+	/* A mediated device has its name before it is made. */
+	if (hostdev->type == GP_HOSTDEV_PCI && step->source != NULL &&
+	    gp_resolve_device(run->bench, step->source, &hostdev->source, err) != 0)
 		return NULL;
 	return vmm;
 }

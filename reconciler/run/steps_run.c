@@ -79,7 +79,8 @@ static bool needs_domains(const struct gp_stage *stage)
 	for (size_t c = 0; c < stage->chain_count; c++)
 		for (size_t s = 0; s < stage->chains[c].step_count; s++) {
 			const struct gp_step *step = &stage->chains[c].steps[s];
-			if (gp_is_domain_step(step) || step->guard == GP_GUARD_UNHELD)
+			if (gp_is_domain_step(step) || step->guard == GP_GUARD_UNHELD ||
+			    step->guard == GP_GUARD_VF_UNHELD)
 				return true;
 		}
 	return false;

@@ -13,7 +13,7 @@ enum {
 	GP_MATCH_FAMILY = 100     /* this vendor or this driver */
 };
 
-extern const struct gp_vendor gp_vendor_nvidia;        /* unsupported.c */
+extern const struct gp_vendor gp_vendor_nvidia;        /* nvidia.c */
 extern const struct gp_vendor gp_vendor_gim;           /* unsupported.c */
 extern const struct gp_vendor gp_vendor_generic_sriov; /* generic_sriov.c */
 extern const struct gp_vendor gp_vendor_none;          /* unsupported.c */

@@ -5,11 +5,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "host/host.h"
 #include "vendor/backends.h"
+#include "vendor/faults.h"
+#include "vendor/fitness.h"
 #include "vendor/vram.h"
 
 enum {
@@ -32,130 +32,16 @@ static int match(const struct gp_gpu *gpu)
 
 /* ---- is it fit to be partitioned? ---- */
 
-static void unfit(struct gp_gpu *gpu, enum gp_unfit kind, const char *why, const char *remedy)
-{
-	gpu->unfit = kind;
-	gpu->unfit_why = why;
-	gpu->unfit_remedy = remedy;
-}
-
-/* Drivers that only keep a device for somebody else: they make no VFs. (vfio-pci does if so configured, but then the
- * whole device is meant for a VM.) */
-static bool is_placeholder_driver(const char *driver)
-{
-	return gp_is_vfio_driver(driver) || gp_streq(driver, "pci-stub") || gp_streq(driver, "pciback");
-}
-
-/* The VFs that config space tells, which can be read without a lock while a writer is at work. */
-static uint32_t vfs_of_capability(const struct gp_gpu *gpu)
-{
-	return gpu->vf_enable ? gpu->cap_num_vfs : 0;
-}
-
-static bool is_in_transition(const struct gp_gpu *gpu)
-{
-	return gpu->capability_known && vfs_of_capability(gpu) != gpu->num_vfs;
-}
-
-enum vf_bars { VF_BARS_UNKNOWN, VF_BARS_PLACED, VF_BARS_WITHOUT_ROOM };
-
-/* One line of `resource`: "0x0000003fd0000000 0x0000003fdfffffff 0x000000000014220c", start, end and flags. Moves
- * behind the line. */
-static bool take_resource(const char **text, uint64_t *start, uint64_t *end)
-{
-	char *rest;
-	*start = strtoull(*text, &rest, 16);
-	if (rest == *text || *rest != ' ')
-		return false;
-	const char *second = rest;
-	*end = strtoull(second, &rest, 16);
-	if (rest == second)
-		return false;
-	*text = rest + strcspn(rest, "\n");
-	if (**text == '\n')
-		++*text;
-	return true;
-}
-
-/*
- * `resource` has a line for each of 6 BARs, the ROM, and then 6 VF BARs (Linux: drivers/pci/pci-sysfs.c,
- * resource_show). A VF BAR without room has a size and no start, or was reset to zeros altogether.
- */
-static enum vf_bars judge_vf_bars(const char *text)
-{
-	enum { FIRST_VF_BAR = 7, VF_BARS = 6 };
-	bool any_placed = false;
-	for (int line = 0; line < FIRST_VF_BAR + VF_BARS; line++) {
-		uint64_t start, end;
-		if (!take_resource(&text, &start, &end))
-			return VF_BARS_UNKNOWN;
-		if (line < FIRST_VF_BAR)
-			continue;
-		if (start == 0 && end != 0)
-			return VF_BARS_WITHOUT_ROOM;
-		any_placed = any_placed || start != 0;
-	}
-	return any_placed ? VF_BARS_PLACED : VF_BARS_WITHOUT_ROOM;
-}
-
-static enum vf_bars read_vf_bars(struct gp_host *host, const struct gp_gpu *gpu)
-{
-	char addr[GP_PCI_ADDR_SIZE], text[GP_ATTR_MAX];
-	gp_autofree char *path = gp_xasprintf("sys/bus/pci/devices/%s/resource", addr_text(gpu, addr));
-	if (gp_host_read(host, path, text, sizeof(text), NULL) < 0)
-		return VF_BARS_UNKNOWN; /* the kernel will tell when VFs are enabled */
-	return judge_vf_bars(text);
-}
-
-#define MMIO_REMEDY                                                                                                    \
-	"switch on \"Above 4G decoding\" (and \"SR-IOV\", a larger \"MMIO high size\") in the firmware setup, or "     \
-	"boot "                                                                                                        \
-	"with pci=realloc"
-
-static void judge_total(struct gp_arena *arena, struct gp_gpu *gpu)
-{
-	unfit(gpu, GP_UNFIT_DRIVER,
-	      gp_arena_printf(arena, "the driver %s offers no VFs (sriov_totalvfs is 0)", gpu->driver),
-	      "switch SR-IOV on in the driver; xe and i915 need the GuC firmware and max_vfs other than 0");
-}
-
-static void judge_transition(struct gp_arena *arena, struct gp_gpu *gpu)
-{
-	if (gpu->busy) {
-		unfit(gpu, GP_UNFIT_TRANSITION,
-		      gp_arena_printf(arena, "a writer of gpupart is at work on it: %s",
-				      gpu->busy_by == NULL ? "it has not said who it is" : gpu->busy_by),
-		      "wait until it has ended; if it does not, it is stuck in the kernel (state D) until the VM that "
-		      "holds a VF is off");
-		return;
-	}
-	unfit(gpu, GP_UNFIT_TRANSITION,
-	      gp_arena_printf(arena,
-			      "somebody is enabling or disabling its VFs: %" PRIu32
-			      " are linked, and its SR-IOV capability tells %" PRIu32,
-			      gpu->num_vfs, vfs_of_capability(gpu)),
-	      "wait until that is done; if it stays so, a writer is stuck in the kernel (a process in state D) until "
-	      "the VM that holds a VF is off");
-}
-
 static void judge(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu)
 {
-	if (gpu->driver == NULL)
-		unfit(gpu, GP_UNFIT_NO_DRIVER, "no driver is bound to it, and only its driver can make VFs",
-		      "load the driver of the device, or bind it");
-	else if (is_placeholder_driver(gpu->driver))
-		unfit(gpu, GP_UNFIT_DRIVER,
-		      gp_arena_printf(arena,
-				      "it is bound to %s, which keeps the whole device for a VM and makes no VFs",
-				      gpu->driver),
-		      "bind the device to its own driver");
-	else if (gpu->total_vfs == 0)
-		judge_total(arena, gpu);
-	else if (gpu->busy || is_in_transition(gpu))
-		judge_transition(arena, gpu);
-	else if (gpu->num_vfs == 0 && read_vf_bars(host, gpu) == VF_BARS_WITHOUT_ROOM)
-		unfit(gpu, GP_UNFIT_NO_MMIO, "the firmware left no address space for the memory of its VFs (VF BARs)",
-		      MMIO_REMEDY);
+	if (gp_judge_driver(arena, gpu))
+		return;
+	if (gpu->total_vfs == 0)
+		gp_unfit(gpu, GP_UNFIT_DRIVER,
+			 gp_arena_printf(arena, "the driver %s offers no VFs (sriov_totalvfs is 0)", gpu->driver),
+			 "switch SR-IOV on in the driver; xe and i915 need the GuC firmware and max_vfs other than 0");
+	else if (!gp_judge_transition(arena, gpu))
+		gp_judge_room(host, gpu);
 }
 
 /* ---- what a partition has ---- */
@@ -204,6 +90,7 @@ static int observe(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *
 {
 	(void)err; /* an attribute that cannot be read leaves its fact unknown */
 	gpu->backend_name = gp_vendor_generic_sriov.name;
+	gpu->count = gpu->num_vfs;
 	judge(host, arena, gpu);
 	if (!gpu->named_only)
 		gp_vram_observe(host, arena, gpu);
@@ -230,38 +117,10 @@ static void layouts(const struct gp_gpu *gpu, const struct gp_class *class_of, s
 
 /* ---- what of a class cannot be done here ---- */
 
-static bool same_place(struct gp_mark a, struct gp_mark b)
-{
-	return a.source == b.source && a.line == b.line && a.column == b.column;
-}
-
-/*
- * Adds a fault. A class selects many GPUs alike: what was said of the first is not said again, but its subject tells
- * that it goes for others, too.
- */
-static void say(struct gp_diags *diags, const struct gp_gpu *gpu, enum gp_severity severity, enum gp_error_kind kind,
-		const char *code, struct gp_mark mark, const char *message, const char *remedy)
-{
-	char addr[GP_PCI_ADDR_SIZE];
-	for (size_t i = 0; i < diags->count; i++) {
-		struct gp_error *said = &diags->items[i].error;
-		if (!gp_streq(diags->items[i].code, code) || !same_place(said->mark, mark) ||
-		    !gp_streq(said->message, message))
-			continue;
-		if (said->subject != NULL && strchr(said->subject, ' ') == NULL &&
-		    !gp_streq(said->subject, addr_text(gpu, addr)))
-			gp_error_subject(said, "%s and others", said->subject);
-		return;
-	}
-	struct gp_diag *added = gp_diags_add(diags, severity, kind, code, mark, "%s", message);
-	gp_error_subject(&added->error, "%s", addr_text(gpu, addr));
-	gp_error_remedy(&added->error, "%s", remedy);
-}
-
 static void fault(struct gp_diags *diags, const struct gp_gpu *gpu, const char *code, struct gp_mark mark,
 		  const char *message, const char *remedy)
 {
-	say(diags, gpu, GP_ERROR, GP_E_INPUT, code, mark, message, remedy);
+	gp_vendor_fault(diags, gpu, code, mark, message, remedy);
 }
 
 static bool check_keys(const struct gp_class *class_of, const struct gp_gpu *gpu, struct gp_diags *diags)
@@ -356,12 +215,7 @@ static bool check(const struct gp_class *class_of, const struct gp_gpu *gpu, str
 {
 	bool keys = check_keys(class_of, gpu, diags);
 	bool partitions = check_partitions(class_of, gpu, diags);
-	if (!gpu->capability_known)
-		say(diags, gpu, GP_INFO, GP_E_PERMISSION, "capability-unreadable", (struct gp_mark){0},
-		    "the SR-IOV capability could not be read (an ordinary user sees 64 bytes of config space), so "
-		    "whether "
-		    "VFs are being enabled or disabled right now is not known",
-		    "run as root to see it");
+	gp_say_capability(diags, gpu);
 	return keys || partitions;
 }
 
@@ -464,7 +318,7 @@ static const struct answer {
 	{ERANGE, "plan again: sriov_totalvfs has become smaller"},
 	{EBUSY, "plan again: somebody else may have changed the VFs meanwhile"},
 	{ENOMEM,
-	 MMIO_REMEDY "; when bus numbers are short ('dmesg' tells): pci=assign-busses; or ask for fewer partitions"},
+	 GP_ROOM_REMEDY "; when bus numbers are short ('dmesg' tells): pci=assign-busses; or ask for fewer partitions"},
 	{ENOSPC, "ask for fewer partitions"},
 	{EIO, "see 'dmesg'; a reset or a cold start of the device may help"},
 	{EPERM, "shut down the VMs that have VFs of this device; see 'dmesg'"},

@@ -37,7 +37,7 @@ static void no_words(const struct gp_gpu *gpu, const struct gp_step *step, struc
 	(void)err;
 }
 
-/* A hand-made VF of such a GPU. NVIDIA's must keep its driver, so nothing here may say "managed". */
+/* A hand-made VF of such a GPU: who made it knows what drives it, so nothing here may say "managed". */
 static void unmanaged_device(const struct gp_gpu *gpu, uint32_t index, struct gp_hostdev *out)
 {
 	(void)gpu;
@@ -50,46 +50,6 @@ static bool only_vfio_is_idle(const char *driver)
 {
 	return driver == NULL || gp_is_vfio_driver(driver);
 }
-
-/* ---- NVIDIA ---- */
-
-static int match_nvidia(const struct gp_gpu *gpu)
-{
-	enum { NVIDIA = 0x10de };
-	return gpu->vendor == NVIDIA ? GP_MATCH_FAMILY : GP_MATCH_NOT_MINE;
-}
-
-static int observe_nvidia(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu, struct gp_error *err)
-{
-	(void)host;
-	(void)arena;
-	(void)err;
-	gpu->backend_name = gp_vendor_nvidia.name;
-	gpu->unfit = GP_UNFIT_NEEDS_BACKEND;
-	gpu->unfit_why =
-		"needs its own back-end: an NVIDIA GPU is partitioned by vGPU types of its vGPU driver, not by a "
-		"number of VFs, and this version of gpupart cannot set them";
-	gpu->unfit_remedy = "let no class match it, for instance with not: {vendor: nvidia}";
-	return 0;
-}
-
-/* The driver nvidia on a VF is the vGPU driver at rest. */
-static bool nvidia_is_idle(const char *driver)
-{
-	return only_vfio_is_idle(driver) || gp_streq(driver, "nvidia");
-}
-
-const struct gp_vendor gp_vendor_nvidia = {
-	.name = "nvidia",
-	.match = match_nvidia,
-	.observe = observe_nvidia,
-	.layouts = no_layouts,
-	.check = nothing_to_check,
-	.steps = no_steps,
-	.device = unmanaged_device,
-	.explain = no_words,
-	.idle_driver = nvidia_is_idle,
-};
 
 /* ---- AMD, host driver gim ---- */
 
@@ -104,6 +64,8 @@ static int observe_gim(struct gp_host *host, struct gp_arena *arena, struct gp_g
 	(void)arena;
 	(void)err;
 	gpu->backend_name = gp_vendor_gim.name;
+	gpu->count = gpu->num_vfs;
+	gpu->count = gpu->num_vfs;
 	gpu->unfit = GP_UNFIT_NEEDS_BACKEND;
 	gpu->unfit_why =
 		"needs its own back-end: the driver gim makes its VFs when it is loaded, by its parameter vf_num, and "
@@ -138,6 +100,8 @@ static int observe_none(struct gp_host *host, struct gp_arena *arena, struct gp_
 	(void)arena;
 	(void)err;
 	gpu->backend_name = gp_vendor_none.name;
+	gpu->count = gpu->num_vfs;
+	gpu->count = gpu->num_vfs;
 	gpu->unfit = GP_UNFIT_NO_SRIOV;
 	gpu->unfit_why = "it shows no SR-IOV capability (no sriov_totalvfs), so it cannot be partitioned";
 	gpu->unfit_remedy = "if the device has SR-IOV: switch it on in the firmware setup, and use a kernel with "

@@ -55,23 +55,48 @@ describe_want() { # GPUS
 	printf 'vms:\n  - {names: ["vm-[00001-%05d]"], partition: vdi}\n' $(($1 * 8))
 }
 
-# machine-GPUS, want-GPUS.yaml, and what a plan looks up in them: names-GPUS, and there-GPUS without what is not there.
-make_machine() { # GPUS
-	local gpus=$1 said kind path
-	describe_machine "$gpus" >"host-$gpus.yaml"
-	describe_want "$gpus" >"want-$gpus.yaml"
-	"$gpupart" sim create "machine-$gpus" "host-$gpus.yaml" >/dev/null
-	said=$("$gpupart" plan --root "machine-$gpus" "want-$gpus.yaml")
+# machine-NAME, and what a plan of want-NAME.yaml looks up in it: names-NAME, and there-NAME without what is not there.
+make_from() { # NAME
+	local name=$1 said kind path
+	"$gpupart" sim create "machine-$name" "host-$name.yaml" >/dev/null
+	said=$("$gpupart" plan --root "machine-$name" "want-$name.yaml")
 	if [ "$said" != "No changes." ]; then
-		echo "a plan for the machine of $gpus GPUs says: $said" >&2
+		echo "a plan for the machine $name says: $said" >&2
 		exit 1
 	fi
-	strace -f -y -o "trace-$gpus" -e trace=open,openat,openat2,readlink,readlinkat \
-		"$gpupart" plan --root "machine-$gpus" "want-$gpus.yaml" >/dev/null
-	awk -v below="$work" -f "$reads" "trace-$gpus" >"names-$gpus"
+	strace -f -y -o "trace-$name" -e trace=open,openat,openat2,readlink,readlinkat \
+		"$gpupart" plan --root "machine-$name" "want-$name.yaml" >/dev/null
+	awk -v below="$work" -f "$reads" "trace-$name" >"names-$name"
 	while read -r kind path; do
 		if [ -e "$path" ] || [ -L "$path" ]; then echo "$kind $path"; fi
-	done <"names-$gpus" >"there-$gpus"
+	done <"names-$name" >"there-$name"
+}
+
+make_machine() { # GPUS
+	describe_machine "$1" >"host-$1.yaml"
+	describe_want "$1" >"want-$1.yaml"
+	make_from "$1"
+}
+
+# 32 GPUs of A16 boards, 16 VFs each, all of type A16-1Q; half of them bound to VMs, of which half run.
+make_a16() { # FRAMEWORK
+	cat >"host-a16-$1.yaml" <<-END
+		version: 1
+		hostname: bench
+		gpus:
+		  - {address: "0000:10:00.0", repeat: 32, preset: a16, framework: $1, vfs: 16, profile: A16-1Q}
+		vms:
+		  - {names: ["vm-[001-128]"], state: running, hostdevs: [{vf: "0000:10:00.0/0", ours: vdi}]}
+		  - {names: ["vm-[129-256]"], hostdevs: [{vf: "0000:18:00.0/0", ours: vdi}]}
+	END
+	cat >"want-a16-$1.yaml" <<-END
+		version: 1
+		gpus:
+		  - {class: vdi, match: {model: A16}, expect: 32, partitions: 16, series: Q}
+		vms:
+		  - {names: ["vm-[001-256]"], partition: vdi}
+	END
+	make_from "a16-$1"
 }
 
 describe_many_vms() { # COUNT
@@ -112,11 +137,24 @@ measure_plan() {
 		"$(word "$result" 2)" "" ""
 }
 
-measure_writes() {
+measure_writes() { # MACHINE
 	local opened
-	strace -f -y -o trace -e trace=file,desc "$gpupart" plan --root machine-32 want-32.yaml >/dev/null
+	strace -f -y -o trace -e trace=file,desc "$gpupart" plan --root "machine-$1" "want-$1.yaml" >/dev/null
 	opened=$(grep -cE 'O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)' trace || true)
 	row "  files opened for writing" "$opened" 0 "$(met "$opened" 0)"
+}
+
+measure_a16() { # FRAMEWORK TITLE
+	local result name=a16-$1
+	make_a16 "$1"
+	result=$("$pairs" 200 "$gpupart" plan --root "machine-$name" "want-$name.yaml" --vs "$floor_files" "names-$name")
+	row "no-op plan, 32 A16 x 16 VFs, 256 VMs, $2: time over floor" "$(word "$result" 2)" 1.50 \
+		"$(met "$(word "$result" 2)" 1.5)"
+	row "  processor time over floor" "$(word "$result" 4)" "" ""
+	row "  names looked up (all in the floor)" "$(wc -l <"names-$name")" "" ""
+	row "  peak memory, MiB" "$(awk -v kib="$(word "$result" 6)" 'BEGIN { printf "%.1f", kib / 1024 }')" 16.0 \
+		"$(met "$(word "$result" 6)" 16384)"
+	measure_writes "$name"
 }
 
 measure_growth() {
@@ -154,7 +192,9 @@ echo "$(nproc) processors, $(uname -sr), load $(cut -d' ' -f1 /proc/loadavg)"
 row "" result target ""
 make_machine 32
 measure_plan
-measure_writes
+measure_writes 32
+measure_a16 vfio "vendor VFIO"
+measure_a16 mdev mdev
 [ -n "$quick" ] || measure_growth
 measure_validate
 [ -n "$quick" ] || measure_libvirt

@@ -157,9 +157,29 @@ static void add_devices(const char *root, enum whose whose, struct gp_str *out)
 		add_link(device, "driver", out);
 		add_attribute(device, "sriov_numvfs", out);
 		add_attribute(device, "sriov_drivers_autoprobe", out);
+		add_attribute(device, "nvidia/current_vgpu_type", out);
+		add_attribute(device, "nvidia/vgpu_params", out);
 		for (size_t v = 0; v < inside.count; v++)
 			if (gp_starts_with(inside.names[v], "virtfn"))
 				add_link(device, inside.names[v], out);
+	}
+}
+
+/* Mediated devices, with the GPU that each is on: which of its VFs makes no difference. */
+static void add_mdevs(const char *root, enum whose whose, struct gp_str *out)
+{
+	gp_autofree char *all = gp_xasprintf("%s/sys/bus/mdev/devices", root);
+	GP_CLEANUP(listing_clear) struct listing mdevs = list(all);
+	for (size_t i = 0; i < mdevs.count; i++) {
+		gp_autofree char *mdev = gp_xasprintf("%s/%s", all, mdevs.names[i]);
+		gp_autofree char *vf = gp_xasprintf("%s/..", mdev);
+		GP_CLEANUP(gp_str_clear) struct gp_str gpu = {0};
+		add_link(vf, "physfn", &gpu);
+		if (!counts(whose, gp_str_text(&gpu) + strlen("  physfn=")))
+			continue;
+		gp_str_printf(out, "mdev %s\n%s", mdevs.names[i], gp_str_text(&gpu));
+		add_link(mdev, "mdev_type", out);
+		add_attribute(mdev, "nvidia/vgpu_params", out);
 	}
 }
 
@@ -181,6 +201,7 @@ static char *state_of(const char *root, enum whose whose)
 {
 	struct gp_str text = {0};
 	add_devices(root, whose, &text);
+	add_mdevs(root, whose, &text);
 	add_domains(root, whose, &text);
 	return gp_str_take(&text);
 }
@@ -286,6 +307,7 @@ struct the_case {
 	char *base; /* the machine before */
 	char *end;  /* its state after an undisturbed run */
 	char *foreign;
+	uint64_t before; /* changes that its setup made */
 	uint64_t changes;
 };
 
@@ -347,10 +369,10 @@ static void run_undisturbed(struct the_case *c, const char *work)
 {
 	gp_autofree char *machine = gp_xasprintf("%s/undisturbed", work);
 	copy_machine(c->base, machine);
-	uint64_t before = read_number(machine, ".sim/writes");
+	c->before = read_number(machine, ".sim/writes");
 	if (apply_in_child(machine, c->want, true) != ENDED_WELL)
 		die("FAIL %s: not even undisturbed it ends well", c->name);
-	c->changes = read_number(machine, ".sim/writes") - before;
+	c->changes = read_number(machine, ".sim/writes") - c->before;
 	c->end = state_of(machine, EVERYBODYS);
 	gp_autofree char *foreign = state_of(machine, FOREIGN);
 	ck_same(c->name, "foreign things were touched", c->foreign, foreign);
@@ -375,7 +397,10 @@ static int run_cell(const struct the_case *c, const char *machine, const char *c
 	enum ending first = apply_in_child(machine, c->want, false);
 	wait_until_quiet();
 	enum ending expected = strcmp(fault[0], "kill") == 0 ? ENDED_BY_KILL : ENDED_IN_FAILURE;
-	if (first != expected)
+	/* Some changes are tried again for a while, and then go well: to clear a vGPU that has not settled, say. */
+	bool tried_again = expected == ENDED_IN_FAILURE && first == ENDED_WELL &&
+			   read_number(machine, ".sim/writes") > c->before + c->changes;
+	if (first != expected && !tried_again)
 		die("FAIL %s: the disturbed run ended %s, not %s", gp_str_text(&cell), ending_names[first],
 		    ending_names[expected]);
 	gp_autofree char *foreign = state_of(machine, FOREIGN);
@@ -458,7 +483,8 @@ static void run_case(const char *folder, const char *work, struct tally *tally)
 
 int main(int argc, char **argv)
 {
-	char work[] = "/tmp/gpupart-faults-XXXXXX";
+	const char *scratch = getenv("TMPDIR");
+	gp_autofree char *work = gp_xasprintf("%s/gpupart-faults-XXXXXX", scratch == NULL ? "/tmp" : scratch);
 	struct tally tally = {0};
 	if (argc < 2)
 		die("usage: faults CASE…");

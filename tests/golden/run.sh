@@ -40,6 +40,11 @@ play() {
 		case $verb in
 		'' | '#'*) continue ;;
 		rm) rm "$work/machine/$rest" || fail "$1: rm $rest" ;;
+		try)
+			# shellcheck disable=SC2086  # words on purpose
+			gpupart sim "${rest%% *}" machine ${rest#* } >>"$work/setup.log" 2>&1 || true # others fail, too
+			;;
+		empty) : >"$work/machine/$rest" || fail "$1: empty $rest" ;;
 		export) gpupart export --root machine >"$work/$rest" || fail "$1: export" ;;
 		back) cp "$(find "$work/machine/var/lib/gpupart/previous" -name '*.yaml' | sort | tail -n 1)" "$work/$rest" ;;
 		*)

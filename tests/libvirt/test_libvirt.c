@@ -319,6 +319,131 @@ START_TEST(an_exchange_goes_on_from_wherever_it_was_stopped)
 }
 END_TEST
 
+/* ---- mediated devices ---- */
+
+#define MDEV  "c2177883-f1bb-47f0-914d-32a22e3a8804"
+#define OTHER "c2177883-f1bb-47f0-914d-32a22e3a8805"
+
+static struct gp_hostdev mdev_of(const char *uuid, const char *alias)
+{
+	return (struct gp_hostdev){.type = GP_HOSTDEV_MDEV, .mdev = uuid_of(uuid), .alias = alias, .guest_xml = ""};
+}
+
+START_TEST(a_mediated_device_is_put_in_and_taken_out)
+{
+	define_tiny("");
+	struct gp_hostdev ours = mdev_of(MDEV, "ua-gpupart-0-vdi"), other = mdev_of(OTHER, "ua-gpupart-1-vdi");
+	ck_attach(tiny, &ours, true);
+	ck_attach(tiny, &ours, false);
+	ck_attach(tiny, &other, true);
+	struct gp_domain domain = observed(tiny);
+	ck_assert_uint_eq(domain.config_count, 2);
+	ck_assert(gp_hostdev_same_source(&domain.config[0], &ours));
+	ck_assert_str_eq(domain.config[0].alias, ours.alias);
+	ck_assert(domain.config[0].ours && !domain.config[0].display && !domain.config[0].ramfb);
+	ck_assert_int_eq(shell("virsh -q -c " QEMU " dumpxml --inactive " TINY " | grep -q \"model='vfio-pci'\""), 0);
+
+	/* It belongs to that one domain, under that one name. */
+	struct gp_hostdev same = mdev_of(MDEV, "ua-gpupart-7-vdi");
+	bool changed;
+	ck_assert_int_eq(vmm->ops->attach(vmm, tiny, &same, &changed, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.message, MDEV));
+	ck_fails(-1, GP_E_BUSY);
+	ck_detach(tiny, &ours, true);
+	ck_detach(tiny, &ours, false);
+	ck_assert_uint_eq(observed(tiny).config_count, 1);
+}
+END_TEST
+
+#define GUEST_SIDE "<rom bar='off'/><address type='pci' domain='0x0000' bus='0x07' slot='0x00' function='0x0'/>"
+#define ADDRESS    "bus=\"0x07\""
+
+START_TEST(a_display_outlives_a_replacement)
+{
+	define_tiny("<graphics type='vnc'/><video><model type='none'/></video>"
+		    "<hostdev mode='subsystem' type='mdev' model='vfio-pci' display='on' ramfb='on'><source>"
+		    "<address uuid='" MDEV "'/></source><alias name='ua-gpupart-0-vdi'/>" GUEST_SIDE "</hostdev>");
+	struct gp_hostdev old = observed(tiny).config[0];
+	ck_assert(old.display && old.ramfb);
+	ck_assert_ptr_nonnull(strstr(old.guest_xml, ADDRESS));
+	struct gp_hostdev new = old;
+	new.mdev = uuid_of(OTHER);
+	ck_replace(&old, &new, true);
+	ck_exchanged(&old, &new);
+	ck_assert(observed(tiny).config[0].display && observed(tiny).config[0].ramfb);
+	ck_replace(&old, &new, false);
+}
+END_TEST
+
+/* A host that was upgraded has the other framework: what was a mediated device is a VF then, or the other way round. */
+START_TEST(a_vf_and_a_mediated_device_stand_in_for_each_other)
+{
+	define_tiny("<interface type='user'><boot order='1'/></interface>"
+		    "<hostdev mode='subsystem' type='pci' managed='no'><source><address domain='0' bus='0x41' slot='0' "
+		    "function='4'/></source><alias name='ua-gpupart-0-vdi'/><driver name='vfio'/><boot "
+		    "order='3'/>" GUEST_SIDE "</hostdev>");
+	struct gp_hostdev vf = observed(tiny).config[0], mdev = mdev_of(MDEV, vf.alias);
+	mdev.guest_xml = vf.guest_xml;
+	ck_replace(&vf, &mdev, true);
+	struct gp_hostdev now = observed(tiny).config[0];
+	ck_assert(gp_hostdev_same_source(&now, &mdev));
+	/* libvirt boots no mediated device. */
+	ck_assert_ptr_nonnull(strstr(vf.guest_xml, "<boot"));
+	ck_assert_ptr_null(strstr(now.guest_xml, "<boot"));
+	ck_assert_ptr_nonnull(strstr(now.guest_xml, ADDRESS));
+	ck_assert_ptr_nonnull(strstr(now.guest_xml, "<rom bar=\"off\"/>"));
+
+	struct gp_hostdev back = vf;
+	back.guest_xml = now.guest_xml;
+	ck_replace(&now, &back, true);
+	now = observed(tiny).config[0];
+	ck_assert(gp_hostdev_same_source(&now, &vf));
+	ck_assert(!now.managed);
+	ck_assert_ptr_nonnull(strstr(now.guest_xml, ADDRESS));
+	ck_assert_uint_eq(observed(tiny).place_count, 0);
+}
+END_TEST
+
+START_TEST(an_exchange_of_mediated_devices_goes_on_from_its_note)
+{
+	define_tiny("<graphics type='vnc'/><hostdev mode='subsystem' type='mdev' model='vfio-pci' display='on'><source>"
+		    "<address uuid='" MDEV "'/></source><alias name='ua-gpupart-0-vdi'/>" GUEST_SIDE "</hostdev>");
+	struct gp_hostdev old = observed(tiny).config[0];
+	bool changed = false;
+	ck_ok(gp_vmm_take_out(vmm, tiny, &old, old.alias, &changed, &err));
+	struct gp_domain domain = observed(tiny);
+	ck_assert_uint_eq(domain.config_count, 0);
+	ck_assert_uint_eq(domain.place_count, 1);
+	ck_assert(gp_hostdev_same_source(&domain.places[0], &old));
+	ck_assert(domain.places[0].display);
+	struct gp_hostdev new = domain.places[0];
+	new.mdev = uuid_of(OTHER);
+	ck_replace(&domain.places[0], &new, true);
+	ck_exchanged(&old, &new);
+	ck_assert(observed(tiny).config[0].display);
+}
+END_TEST
+
+START_TEST(versions_are_those_of_the_daemon)
+{
+	struct gp_hypervisor found = {0};
+	vmm->ops->version(vmm, &found);
+	ck_assert_uint_ge(found.version, 3002000); /* the first with mediated devices */
+	ck_assert_uint_ge(found.emulator, 1000000);
+	char libvirt[GP_VERSION_SIZE], qemu[GP_VERSION_SIZE];
+	gp_version_format(found.version, libvirt);
+	gp_version_format(found.emulator, qemu);
+	ck_assert_msg(shell("virsh -c " QEMU " version --daemon | grep -q 'Running against daemon: %s$'", libvirt) == 0,
+		      "%s", libvirt);
+	ck_assert_msg(shell("virsh -c " QEMU " version | grep -q 'Running hypervisor: QEMU %s$'", qemu) == 0, "%s",
+		      qemu);
+	daemon_is("kill");
+	vmm->ops->version(vmm, &found);
+	ck_assert_uint_eq(found.version, 0);
+	daemon_is("start");
+}
+END_TEST
+
 START_TEST(a_place_outlives_the_mark_and_the_mark_a_place)
 {
 	define_tiny("");
@@ -864,6 +989,24 @@ START_TEST(a_device_that_is_plugged_has_a_holder)
 }
 END_TEST
 
+START_TEST(a_mediated_device_that_is_plugged_has_a_holder)
+{
+	struct gp_hostdev ours = mdev_of(MDEV, "ua-gpupart-0-vdi"), other = mdev_of(OTHER, NULL);
+	struct gp_hostdev vf = hostdev_at("0000:00:00.0", NULL);
+	GP_CLEANUP(gp_str_clear) struct gp_str holders = {0};
+
+	ck_attach(test_domain, &ours, true);
+	ck_ok(vmm->ops->shutdown(vmm, test_domain, &err));
+	ck_state(test_domain, GP_DOMAIN_OFF);
+	ck_ok(vmm->ops->start(vmm, test_domain, &err));
+	ck_ok(vmm->ops->live_holders(vmm, &other, 1, &holders, &err));
+	ck_ok(vmm->ops->live_holders(vmm, &vf, 1, &holders, &err));
+	ck_assert_str_eq(gp_str_text(&holders), "");
+	ck_ok(vmm->ops->live_holders(vmm, &ours, 1, &holders, &err));
+	ck_assert_str_eq(gp_str_text(&holders), "test");
+}
+END_TEST
+
 static void add_tests(Suite *suite, const char *name, void (*setup)(void), const TTest *const *tests, size_t count)
 {
 	TCase *tcase = tcase_create(name);
@@ -882,6 +1025,11 @@ int main(void)
 		a_foreign_hostdev_stays,
 		the_guest_sees_no_new_device_after_a_replacement,
 		an_exchange_goes_on_from_wherever_it_was_stopped,
+		a_mediated_device_is_put_in_and_taken_out,
+		a_display_outlives_a_replacement,
+		a_vf_and_a_mediated_device_stand_in_for_each_other,
+		an_exchange_of_mediated_devices_goes_on_from_its_note,
+		versions_are_those_of_the_daemon,
 		a_place_outlives_the_mark_and_the_mark_a_place,
 		what_somebody_put_there_instead_is_not_exchanged,
 		a_name_stands_for_one_hostdev,
@@ -910,6 +1058,7 @@ int main(void)
 		a_place_is_seen_in_the_survey_too,
 		what_is_neither_off_nor_running_is_not_taken_for_started,
 		a_device_that_is_plugged_has_a_holder,
+		a_mediated_device_that_is_plugged_has_a_holder,
 	};
 	if (getenv("GP_LIBVIRT_DAEMON") == NULL) {
 		puts("skipped: to be run by tests/libvirt/run.sh, which brings a libvirt of its own");

@@ -31,6 +31,7 @@ reading_commands() {
 		plan --root $machine $want
 		plan --json --root $machine $want
 		apply --yes --root $machine $want
+		doctor --root $machine $want
 		gpus --root $machine $want
 		vms --root $machine $want
 		status --root $machine $want

@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "intent/intent.h"
+#include "plan_scene.h"
 
 enum { OFFSET = 16, GIB_SHIFT = 30, LONG_UP_MS = 3600 * 1000, FRESH_MS = 10 * 1000, WORDS = 16 };
 
-_Noreturn static void give_up(const char *what, const char *word)
+_Noreturn void scene_give_up(const char *what, const char *word)
 {
 	fprintf(stderr, "plan_builders: %s: '%s'\n", what, word);
 	exit(2);
@@ -24,31 +25,42 @@ static uint32_t number(const char *word)
 	return (uint32_t)strtoul(word, NULL, 10);
 }
 
-static void copy_word(char *to, size_t size, const char *from)
+void scene_add_words(char *to, size_t size, const char *from)
 {
 	if (strlen(from) >= size)
-		give_up("too long", from);
+		scene_give_up("too long", from);
 	memcpy(to, from, strlen(from) + 1);
 }
 
 /* ---- reading ---- */
+
+static enum scene_form form_of(const char *word)
+{
+	return gp_streq(word, "vfio") ? SCENE_VFIO : gp_streq(word, "mdev") ? SCENE_MDEV : SCENE_PLAIN;
+}
 
 static void read_gpu(struct scene *scene, char **words, size_t count)
 {
 	struct scene_gpu *gpu = &scene->gpus[scene->gpu_count++];
 
 	if (count < 4 || scene->gpu_count > SCENE_GPUS)
-		give_up("gpu BUS TOTAL VFS", words[0]);
+		scene_give_up("gpu BUS TOTAL VFS", words[0]);
 	*gpu = (struct scene_gpu){
 		.bus = hex(words[1]), .total = number(words[2]), .vfs = number(words[3]), .vendor = 0x8086};
-	copy_word(gpu->model, sizeof(gpu->model), "Flex");
+	scene_add_words(gpu->model, sizeof(gpu->model), "Flex");
 	for (size_t i = 4; i < count; i++) {
 		if (gp_starts_with(words[i], "vram="))
 			gpu->vram = (uint64_t)number(words[i] + 5) << GIB_SHIFT;
 		else if (gp_starts_with(words[i], "vendor="))
 			gpu->vendor = (uint16_t)hex(words[i] + 7);
 		else if (gp_starts_with(words[i], "model="))
-			copy_word(gpu->model, sizeof(gpu->model), words[i] + 6);
+			scene_add_words(gpu->model, sizeof(gpu->model), words[i] + 6);
+		else if (gp_starts_with(words[i], "seems="))
+			gpu->seems = form_of(words[i] + strlen("seems="));
+		else if (gp_starts_with(words[i], "needs="))
+			gpu->needs = number(words[i] + strlen("needs="));
+		else if (form_of(words[i]) != SCENE_PLAIN)
+			gpu->form = gpu->seems = form_of(words[i]);
 		else if (gp_streq(words[i], "blind"))
 			gpu->blind = true;
 		else if (gp_streq(words[i], "named"))
@@ -58,27 +70,36 @@ static void read_gpu(struct scene *scene, char **words, size_t count)
 		else if (gp_streq(words[i], "transition"))
 			gpu->unfit = GP_UNFIT_TRANSITION;
 		else
-			give_up("flag of a gpu", words[i]);
+			scene_give_up("flag of a gpu", words[i]);
 	}
+	if (gpu->form != SCENE_PLAIN && (gpu->total != SCENE_VFS || (gpu->vfs && gpu->vfs != gpu->total)))
+		scene_give_up("vGPUs: 16 VFs, all or none", words[1]);
 }
 
-static struct scene_hostdev read_hostdev(char *text)
+static struct scene_hostdev read_hostdev(const struct scene *scene, char *text)
 {
-	struct scene_hostdev hostdev = {.known = true};
-	char *at = strchr(text, '@'), *slash = at ? strchr(at, '/') : NULL, *dot = strchr(text, '.');
+	struct scene_hostdev hostdev = {.known = true, .managed = true};
+	char *at = strpbrk(text, "@="), *slash = at ? strchr(at, '/') : NULL, *dot = strchr(text, '.');
 
 	if (!slash)
-		give_up("hostdev", text);
+		scene_give_up("hostdev", text);
+	hostdev.is_mdev = *at == '=';
+	if (hostdev.is_mdev)
+		hostdev.mdev = scene_mdev_uuid(at + 1);
 	*at = *slash = '\0';
-	hostdev.ours = !gp_streq(text, "hand");
+	hostdev.ours = !gp_streq(text, "hand") && !gp_streq(text, "yes");
 	if (hostdev.ours && dot) {
 		*dot = '\0';
 		snprintf(hostdev.alias, sizeof(hostdev.alias), "ua-gpupart-%s-%s", text, dot + 1);
 	}
-	hostdev.known = at[1] != '?';
-	hostdev.bus = hostdev.known ? hex(at + 1) : 0;
 	hostdev.index = number(slash + 1);
 	snprintf(hostdev.guest, sizeof(hostdev.guest), "<address slot='%u'/>", hostdev.index);
+	if (hostdev.is_mdev)
+		return hostdev;
+	hostdev.known = at[1] != '?';
+	hostdev.bus = hostdev.known ? hex(at + 1) : 0;
+	if (hostdev.known && scene->gpus[scene_gpu_at(scene, hostdev.bus)].form != SCENE_PLAIN)
+		hostdev.managed = gp_streq(text, "yes");
 	return hostdev;
 }
 
@@ -95,7 +116,7 @@ static enum gp_domain_state read_state(const char *word, struct scene_vm *vm)
 		if (gp_streq(states[i].word, word))
 			return states[i].state;
 	}
-	give_up("state", word);
+	scene_give_up("state", word);
 }
 
 static void read_vm(struct scene *scene, char **words, size_t count)
@@ -103,15 +124,15 @@ static void read_vm(struct scene *scene, char **words, size_t count)
 	struct scene_vm *vm = &scene->vms[scene->vm_count++];
 
 	if (count < 3 || scene->vm_count > SCENE_VMS)
-		give_up("vm NAME STATE", words[0]);
+		scene_give_up("vm NAME STATE", words[0]);
 	*vm = (struct scene_vm){0};
-	copy_word(vm->name, sizeof(vm->name), words[1]);
+	scene_add_words(vm->name, sizeof(vm->name), words[1]);
 	vm->state = read_state(words[2], vm);
 	for (size_t i = 3; i < count; i++) {
 		char place = words[i][0];
 
 		if (words[i][1] == ':' && strchr("clbp", place)) {
-			struct scene_hostdev hostdev = read_hostdev(words[i] + 2);
+			struct scene_hostdev hostdev = read_hostdev(scene, words[i] + 2);
 
 			if (place == 'p') {
 				vm->places[vm->place_count++] = hostdev;
@@ -132,7 +153,7 @@ static void read_vm(struct scene *scene, char **words, size_t count)
 		} else if (gp_streq(words[i], "unreadable")) {
 			vm->unreadable = true;
 		} else {
-			give_up("flag of a vm", words[i]);
+			scene_give_up("flag of a vm", words[i]);
 		}
 	}
 }
@@ -142,12 +163,12 @@ static void read_holder(struct scene *scene, char **words, size_t count)
 	struct scene_holder *holder = &scene->holders[scene->holder_count++];
 
 	if (count < 4 || scene->holder_count > SCENE_HOLDERS)
-		give_up("driver|vfio BUS INDEX NAME", words[0]);
+		scene_give_up("driver|vfio BUS INDEX NAME", words[0]);
 	*holder = (struct scene_holder){.kind = gp_streq(words[0], "vfio") ? GP_HOLDER_VFIO : GP_HOLDER_DRIVER,
 					.bus = hex(words[1]),
 					.index = number(words[2]),
 					.pid = count > 4 ? number(words[4]) : 0};
-	copy_word(holder->name, sizeof(holder->name), words[3]);
+	scene_add_words(holder->name, sizeof(holder->name), words[3]);
 }
 
 static void read_line(struct scene *scene, char *line)
@@ -169,8 +190,27 @@ static void read_line(struct scene *scene, char *line)
 		scene->no_libvirt = true;
 	else if (gp_streq(words[0], "noproc"))
 		scene->no_proc = true;
-	else
-		give_up("line", words[0]);
+	else if (!vgpu_read_line(scene, words, count))
+		scene_give_up("line", words[0]);
+}
+
+struct gp_uuid scene_vm_uuid(const char *name)
+{
+	struct gp_uuid uuid = {{0}};
+
+	memcpy(uuid.bytes, name, strlen(name) < sizeof(uuid.bytes) ? strlen(name) : sizeof(uuid.bytes));
+	return uuid;
+}
+
+struct gp_uuid scene_mdev_uuid(const char *text)
+{
+	gp_autofree char *name = gp_xstrdup(text);
+	char *slash = strchr(name, '/');
+
+	if (!slash)
+		scene_give_up("mediated device VM/N", text);
+	*slash = '\0';
+	return gp_mdev_uuid(scene_vm_uuid(name), number(slash + 1));
 }
 
 static int by_name(const void *a, const void *b)
@@ -282,7 +322,7 @@ static void observe_gpu(struct gp_observed *observed, const struct scene *scene,
 	gpu->model = gp_arena_strdup(observed->arena, from->model);
 	gpu->driver = "xe";
 	gpu->numa_node = -1;
-	gpu->backend = scene->vendor ? scene->vendor : &scene_vendor;
+	gpu->backend = scene->vendor ? scene->vendor : from->form == SCENE_PLAIN ? &scene_vendor : &scene_vendor_vgpu;
 	gpu->unfit = from->unfit;
 	gpu->unfit_why = from->unfit == GP_UNFIT_TRANSITION ? "somebody is enabling or disabling its VFs"
 			 : from->unfit                      ? "no driver is bound to it"
@@ -306,30 +346,37 @@ static void observe_gpu(struct gp_observed *observed, const struct scene *scene,
 		partition->addr = gp_pci_addr_from_rid(0, (uint32_t)(from->bus << 8) + OFFSET + i);
 		offer(gpu, from->vfs, partition->offers);
 	}
+	if (from->form != SCENE_PLAIN)
+		vgpu_observe(observed, from, gpu);
 }
 
-static size_t gpu_at(const struct scene *scene, unsigned bus)
+size_t scene_gpu_at(const struct scene *scene, unsigned bus)
 {
 	for (size_t g = 0; g < scene->gpu_count; g++) {
 		if (scene->gpus[g].bus == bus)
 			return g;
 	}
-	give_up("no gpu at this bus", "");
+	scene_give_up("no gpu at this bus", "");
 }
 
 static struct gp_hostdev observe_hostdev(struct gp_observed *observed, const struct scene *scene,
 					 const struct scene_hostdev *from)
 {
-	struct gp_hostdev hostdev = {.type = GP_HOSTDEV_PCI, .managed = true, .ours = from->ours};
+	struct gp_hostdev hostdev = {.type = from->is_mdev ? GP_HOSTDEV_MDEV : GP_HOSTDEV_PCI,
+				     .managed = !from->is_mdev && from->managed,
+				     .ours = from->ours,
+				     .mdev = from->mdev};
 
 	hostdev.alias = from->ours ? gp_arena_strdup(observed->arena, from->alias) : NULL;
 	hostdev.guest_xml = gp_arena_strdup(observed->arena, from->guest);
-	if (from->known) {
-		const struct scene_gpu *gpu = &scene->gpus[gpu_at(scene, from->bus)];
+	if (from->is_mdev) {
+		hostdev.resolved = vgpu_find_mdev(scene, from->mdev, &hostdev.gpu, &hostdev.vf);
+	} else if (from->known) {
+		const struct scene_gpu *gpu = &scene->gpus[scene_gpu_at(scene, from->bus)];
 
 		hostdev.source = gp_pci_addr_from_rid(0, (uint32_t)(from->bus << 8) + OFFSET + from->index);
 		hostdev.resolved = !(gpu->blind && gpu->vfs == 0);
-		hostdev.gpu = gpu_at(scene, from->bus);
+		hostdev.gpu = scene_gpu_at(scene, from->bus);
 		hostdev.vf = from->index;
 	} else {
 		hostdev.source = (struct gp_pci_addr){0, 0xEE, (uint8_t)from->index, 0};
@@ -353,7 +400,7 @@ static void observe_vm(struct gp_observed *observed, const struct scene *scene, 
 	struct gp_domain *vm = gp_arena_push(observed->arena, observed->domains, observed->domain_count);
 
 	vm->name = gp_arena_strdup(observed->arena, from->name);
-	memcpy(vm->uuid.bytes, from->name, strlen(from->name) < 16 ? strlen(from->name) : 16);
+	vm->uuid = scene_vm_uuid(from->name);
 	vm->state = from->state;
 	vm->persistent = !from->transient;
 	vm->managed_save = from->saved;
@@ -392,6 +439,7 @@ struct gp_observed *scene_observe(const struct scene *scene)
 	observed->domains_state.why = scene->no_libvirt ? "libvirt does not answer" : NULL;
 	observed->vfio_state.known = !scene->no_proc;
 	observed->vfio_state.why = scene->no_proc ? "/proc/1/fd: Permission denied" : NULL;
+	observed->hypervisor.version = scene->libvirt;
 	for (size_t g = 0; g < scene->gpu_count; g++)
 		observe_gpu(observed, scene, &scene->gpus[g]);
 	for (size_t v = 0; v < scene->vm_count && !scene->no_libvirt; v++)
@@ -399,7 +447,7 @@ struct gp_observed *scene_observe(const struct scene *scene)
 	for (size_t h = 0; h < scene->holder_count; h++) {
 		const struct scene_holder *holder = &scene->holders[h];
 
-		hold(observed, partition_of(observed, gpu_at(scene, holder->bus), holder->index),
+		hold(observed, partition_of(observed, scene_gpu_at(scene, holder->bus), holder->index),
 		     (struct gp_holder){.kind = holder->kind,
 					.name = gp_arena_strdup(observed->arena, holder->name),
 					.pid = holder->pid});
@@ -415,7 +463,7 @@ static struct scene_vm *vm_named(struct scene *scene, const char *name)
 		if (gp_streq(scene->vms[v].name, name))
 			return &scene->vms[v];
 	}
-	give_up("no such vm", name);
+	scene_give_up("no such vm", name);
 }
 
 static bool plugged_anywhere(const struct scene *scene, unsigned bus)
@@ -431,7 +479,7 @@ static bool plugged_anywhere(const struct scene *scene, unsigned bus)
 
 static bool apply_write(struct scene *scene, const struct gp_step *step, struct gp_str *why)
 {
-	struct scene_gpu *gpu = &scene->gpus[gpu_at(scene, step->pf.bus)];
+	struct scene_gpu *gpu = &scene->gpus[scene_gpu_at(scene, step->pf.bus)];
 
 	if (!gp_streq(step->attribute, "sriov_numvfs"))
 		return true;
@@ -465,13 +513,17 @@ static void note_place(struct scene_vm *vm, const struct scene_hostdev *old, con
 	forget_place(vm, alias);
 	vm->places[vm->place_count] = *old;
 	vm->places[vm->place_count].ours = true;
-	copy_word(vm->places[vm->place_count++].alias, sizeof(old->alias), alias);
+	scene_add_words(vm->places[vm->place_count++].alias, sizeof(old->alias), alias);
 }
 
 static bool is_meant(const struct scene_hostdev *have, const struct gp_hostdev *step)
 {
 	if (!gp_streq(have->ours ? have->alias : "", step->alias ? step->alias : ""))
 		return false;
+	if (have->is_mdev != (step->type == GP_HOSTDEV_MDEV))
+		return false;
+	if (have->is_mdev)
+		return have->ours || gp_uuid_equal(have->mdev, step->mdev);
 	return have->ours || (have->bus == step->source.bus && have->index == step->vf);
 }
 
@@ -490,13 +542,51 @@ static bool apply_detach(struct scene_vm *vm, const struct gp_step *step, struct
 	return false;
 }
 
+/* What libvirt would not mind, and we do: two definitions that name one partition. */
+static bool others_name(const struct scene *scene, const struct scene_vm *vm, const struct scene_hostdev *hostdev,
+			struct gp_str *why)
+{
+	for (size_t v = 0; v < scene->vm_count; v++) {
+		const struct scene_vm *other = &scene->vms[v];
+
+		for (size_t i = 0; other != vm && i < other->config_count; i++) {
+			const struct scene_hostdev *have = &other->config[i];
+
+			if (have->is_mdev == hostdev->is_mdev &&
+			    (have->is_mdev ? gp_uuid_equal(have->mdev, hostdev->mdev)
+					   : have->bus == hostdev->bus && have->index == hostdev->index)) {
+				gp_str_printf(why, "%s would have what the definition of %s names", vm->name,
+					      other->name);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool is_there(const struct scene *scene, const struct gp_step *step, struct gp_vf_ref vf, struct gp_str *why)
+{
+	const struct scene_gpu *gpu = &scene->gpus[scene_gpu_at(scene, vf.pf.bus)];
+	bool right_form = gpu->form == SCENE_MDEV ? step->hostdev.type == GP_HOSTDEV_MDEV
+						  : step->hostdev.type == GP_HOSTDEV_PCI &&
+							    step->hostdev.managed == (gpu->form == SCENE_PLAIN);
+
+	if (vf.index >= gpu->vfs || (gpu->form != SCENE_PLAIN && !*gpu->vf[vf.index].type))
+		gp_str_printf(why, "%s does not exist", step->source);
+	else if (!right_form)
+		gp_str_printf(why, "%s is not given to VMs like that", step->source);
+	else if (gpu->form == SCENE_MDEV && !gp_uuid_equal(gpu->vf[vf.index].mdev, step->hostdev.mdev))
+		gp_str_printf(why, "%s has a mediated device of another name", step->source);
+	return why->length == 0;
+}
+
 static bool apply_attach(struct scene *scene, struct scene_vm *vm, const struct gp_step *step, struct gp_str *why)
 {
 	struct scene_hostdev *hostdev = &vm->config[vm->config_count];
 	struct gp_vf_ref vf;
 
-	if (gp_vf_ref_parse(step->source, &vf) != 0 || vf.index >= scene->gpus[gpu_at(scene, vf.pf.bus)].vfs) {
-		gp_str_printf(why, "%s does not exist", step->source);
+	if (gp_vf_ref_parse(step->source, &vf) != 0 || !is_there(scene, step, vf, why)) {
+		gp_str_printf(why, " (%s of %s)", step->source, vm->name);
 		return false;
 	}
 	for (size_t i = 0; i < vm->config_count; i++) {
@@ -506,10 +596,18 @@ static bool apply_attach(struct scene *scene, struct scene_vm *vm, const struct 
 		}
 	}
 	*hostdev = (struct scene_hostdev){.ours = true, .known = true, .bus = vf.pf.bus, .index = vf.index};
-	copy_word(hostdev->alias, sizeof(hostdev->alias), step->hostdev.alias);
-	copy_word(hostdev->guest, sizeof(hostdev->guest), step->hostdev.guest_xml);
+	hostdev->managed = step->hostdev.managed;
+	hostdev->is_mdev = step->hostdev.type == GP_HOSTDEV_MDEV;
+	hostdev->mdev = step->hostdev.mdev;
+	if (hostdev->is_mdev)
+		hostdev->bus = hostdev->index = 0;
+	scene_add_words(hostdev->alias, sizeof(hostdev->alias), step->hostdev.alias);
+	scene_add_words(hostdev->guest, sizeof(hostdev->guest), step->hostdev.guest_xml);
 	vm->config_count++;
-	return true;
+	/* What it named before, it may have under another of our names. */
+	if (hostdev->is_mdev && step->kind == GP_STEP_REPLACE && gp_uuid_equal(hostdev->mdev, step->replaces.mdev))
+		return true;
+	return !others_name(scene, vm, hostdev, why);
 }
 
 /* Either it is there, or its place is noted: who has neither would give the guest a new address. */
@@ -521,7 +619,8 @@ static bool apply_replace(struct scene *scene, struct scene_vm *vm, const struct
 	for (size_t i = 0; i < vm->config_count; i++)
 		has_old = has_old || is_meant(&vm->config[i], &step->replaces);
 	for (size_t i = 0; i < vm->place_count; i++)
-		has_place = has_place || vm->places[i].index == step->replaces.vf;
+		has_place = has_place || (vm->places[i].is_mdev ? gp_uuid_equal(vm->places[i].mdev, step->replaces.mdev)
+								: vm->places[i].index == step->replaces.vf);
 	if (!has_old && !has_place)
 		gp_str_printf(why, "%s has nothing to replace", vm->name);
 	detach.hostdev = step->replaces;
@@ -537,7 +636,11 @@ static bool apply_start(struct scene *scene, struct scene_vm *vm, struct gp_str 
 	for (size_t i = 0; i < vm->config_count; i++) {
 		const struct scene_hostdev *mine = &vm->config[i];
 
-		if (!mine->known || mine->index >= scene->gpus[gpu_at(scene, mine->bus)].vfs)
+		if (mine->is_mdev || scene->gpus[mine->bus ? scene_gpu_at(scene, mine->bus) : 0].form != SCENE_PLAIN) {
+			vgpu_can_start_with(scene, vm, mine, why);
+			continue;
+		}
+		if (!mine->known || mine->index >= scene->gpus[scene_gpu_at(scene, mine->bus)].vfs)
 			gp_str_printf(why, "%s cannot start: its VF does not exist", vm->name);
 		for (size_t v = 0; v < scene->vm_count; v++) {
 			for (size_t l = 0; l < scene->vms[v].live_count; l++) {
@@ -562,6 +665,8 @@ static bool apply_step(struct scene *scene, const struct gp_step *step, struct g
 		gp_str_printf(why, "%s is running", vm->name);
 		return false;
 	}
+	if (!vm && scene->gpus[scene_gpu_at(scene, step->pf.bus)].form != SCENE_PLAIN)
+		return vgpu_apply(scene, &scene->gpus[scene_gpu_at(scene, step->pf.bus)], step, why);
 	switch (step->kind) {
 	case GP_STEP_WRITE:
 		return apply_write(scene, step, why);
@@ -615,6 +720,63 @@ bool scene_apply(struct scene *scene, const struct gp_stage *stage, struct gp_st
 	return true;
 }
 
+static bool is_ready(const struct gp_chain *chain, size_t index, const bool *done)
+{
+	for (size_t n = 0; n < chain->steps[index].need_count; n++) {
+		for (size_t other = 0; other < chain->step_count; other++) {
+			if (chain->steps[other].id == chain->steps[index].needs[n] && !done[other])
+				return false;
+		}
+	}
+	return !done[index];
+}
+
+/* Any step that is ready; chain->step_count: none. */
+static size_t any_ready(const struct gp_chain *chain, const bool *done, uint32_t *random)
+{
+	size_t ready = 0, chosen = chain->step_count;
+
+	for (size_t s = 0; s < chain->step_count; s++) {
+		if (!is_ready(chain, s, done))
+			continue;
+		*random = *random * 1664525u + 1013904223u;
+		if ((*random >> 8) % ++ready == 0)
+			chosen = s;
+	}
+	return chosen;
+}
+
+bool scene_apply_in_any_order(struct scene *scene, const struct gp_stage *stage, uint32_t *random, struct gp_str *why)
+{
+	for (size_t left = stage->chain_count; left-- > 0;) { /* chains do not need each other, either */
+		const struct gp_chain *chain = &stage->chains[left];
+		gp_autofree bool *done = gp_xcalloc(chain->step_count, sizeof(*done));
+		size_t next;
+
+		while ((next = any_ready(chain, done, random)) < chain->step_count) {
+			done[next] = true;
+			if (!apply_step(scene, &chain->steps[next], why)) {
+				gp_str_printf(why, " (step %u, in another order)", chain->steps[next].id);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+void scene_reboot(struct scene *scene)
+{
+	for (size_t g = 0; g < scene->gpu_count; g++) {
+		scene->gpus[g].vfs = 0;
+		memset(scene->gpus[g].vf, 0, sizeof(scene->gpus[g].vf));
+	}
+	for (size_t v = 0; v < scene->vm_count; v++) {
+		scene->vms[v].state = GP_DOMAIN_OFF;
+		scene->vms[v].live_count = 0;
+	}
+	scene->holder_count = 0;
+}
+
 /* ---- wanting ---- */
 
 struct gp_desired *want_text(const char *yaml)
@@ -626,7 +788,7 @@ struct gp_desired *want_text(const char *yaml)
 		GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
 
 		gp_diags_render(&diags, &text, false);
-		give_up("the wish does not parse", gp_str_text(&text));
+		scene_give_up("the wish does not parse", gp_str_text(&text));
 	}
 	return desired;
 }
@@ -646,7 +808,14 @@ static void add_place(const char *vf, struct gp_str *out)
 static void digest_step(const struct gp_step *step, struct gp_str *out)
 {
 	switch (step->kind) {
+	case GP_STEP_HELPER:
+		vgpu_digest(step, out);
+		break;
 	case GP_STEP_WRITE:
+		if (vgpu_knows(step)) {
+			vgpu_digest(step, out);
+			break;
+		}
 		gp_str_printf(out, "%x %s%s%s>%s", step->pf.bus,
 			      gp_streq(step->attribute, "sriov_numvfs") ? "" : step->attribute,
 			      gp_streq(step->attribute, "sriov_numvfs") ? "" : " ", step->before, step->after);

@@ -11,6 +11,18 @@
  *unreadable driver 41 2 xe                 VF 2 is bound to a foreign driver vfio 41 2 dpdk 77              process
  *dpdk, pid 77, has it open nolibvirt, noproc              that place of truth cannot be read
  *
+ * GPUs whose VFs are given vGPU types one by one, like an A16 (16 VFs; types 1Q 2Q 4Q 8Q 16Q, and of series A, B, C):
+ *
+ *	gpu 41 16 16 vfio              vendor VFIO: VMs are given the VF, managed='no'; or: mdev. Flags: seems=mdev (as
+ *	                               long as it has no VFs), needs=10000000 (libvirt)
+ *	vf 41 0-3 4Q                   VFs 0 to 3 have type A16-4Q; also: unusable, params=…
+ *	vf 41 3 4Q a/0                 mdev: the mediated device of VM a's first partition is on VF 3
+ *	client 41 dcgm 812             a process has the GPU open
+ *	libvirt 9000000
+ *
+ * There a hostdev is 0.vdi@41/3, hand@41/3 (managed='yes' of a VF: yes@41/3), or of a mediated device: 0.vdi=a/0,
+ * hand=x/0.
+ *
  * A scene can be changed by the steps of a plan, so that a test can carry a plan out and plan again.
  */
 #ifndef GP_TEST_PLAN_BUILDERS_H
@@ -20,7 +32,16 @@
 #include "model/plan.h"
 #include "vendor/vendor.h"
 
-enum { SCENE_GPUS = 40, SCENE_VMS = 300, SCENE_HOSTDEVS = 8, SCENE_HOLDERS = 8 };
+enum { SCENE_GPUS = 40, SCENE_VMS = 300, SCENE_HOSTDEVS = 8, SCENE_HOLDERS = 8, SCENE_VFS = 16, SCENE_TYPE = 16 };
+
+enum scene_form { SCENE_PLAIN, SCENE_VFIO, SCENE_MDEV };
+
+struct scene_vf {
+	char type[SCENE_TYPE]; /* "": blank */
+	struct gp_uuid mdev;
+	char params[48];
+	bool unusable;
+};
 
 struct scene_gpu {
 	unsigned bus;
@@ -30,6 +51,12 @@ struct scene_gpu {
 	enum gp_unfit unfit;
 	uint16_t vendor;
 	char model[32];
+	/* vGPUs */
+	enum scene_form form, seems;
+	struct scene_vf vf[SCENE_VFS];
+	uint32_t needs;
+	char client[32];
+	uint64_t client_pid;
 };
 
 struct scene_hostdev {
@@ -38,6 +65,8 @@ struct scene_hostdev {
 	unsigned bus; /* 0: a VF that nobody knows */
 	uint32_t index;
 	char guest[48];
+	bool managed, is_mdev;
+	struct gp_uuid mdev;
 };
 
 struct scene_vm {
@@ -66,6 +95,7 @@ struct scene {
 	struct scene_holder holders[SCENE_HOLDERS];
 	size_t holder_count;
 	bool no_libvirt, no_proc;
+	uint32_t libvirt;
 	const struct gp_vendor *vendor; /* NULL: the tests' own */
 };
 
@@ -75,11 +105,17 @@ struct gp_observed *scene_observe(const struct scene *scene);
 /* Carries out the steps of one stage, one by one in their order, as a kernel and libvirt would. False: a step would
  * have failed or disturbed somebody unasked; *why says which. */
 bool scene_apply(struct scene *scene, const struct gp_stage *stage, struct gp_str *why);
+/* The same, but at every turn any step whose needs are done may be the next. */
+bool scene_apply_in_any_order(struct scene *scene, const struct gp_stage *stage, uint32_t *random, struct gp_str *why);
+/* The host is booted again: nothing runs; VFs, types and mediated devices are gone. */
+void scene_reboot(struct scene *scene);
 
 /* Equal parts, one attribute, one wait: the least that a back-end can be. */
 extern const struct gp_vendor scene_vendor;
 /* The same, but it asks for another look after its steps. */
 extern const struct gp_vendor scene_vendor_looks_again;
+/* vGPU types, on either framework; GPUs with the flag vfio or mdev have it by themselves. */
+extern const struct gp_vendor scene_vendor_vgpu;
 
 struct gp_desired *want_text(const char *yaml); /* faults end the test program */
 
@@ -88,7 +124,9 @@ struct gp_desired *want_text(const char *yaml); /* faults end the test program *
  *
  *	"mark a, stop a, detach a 41/6, 41 8>0, 41 0>4, 41 wait 4, attach a 41/2 [0.vdi], start a, unmark a"
  *
- * Chains are divided by " | ", stages by " || ", then "; wait: …" and "; error: …" (codes).
+ * Of vGPU types: "41 sriov-manage", "41/3 -4Q" (cleared), "41/3 +4Q", "41/3 params"; "41 -a/0" (a mediated device is
+ * removed), "41/3 +4Q a/0", "a/0 params". Chains are divided by " | ", stages by " || ", then "; wait: …" and "; error:
+ *…" (codes).
  */
 void plan_digest(const struct gp_plan *plan, struct gp_str *out);
 

@@ -4,6 +4,8 @@
 
     gpu 0000:41:00.0 numvfs=4 autoprobe=0 enable=1
       vf 0 0000:41:00.1 driver=-
+      vf 1 0000:41:00.5 driver=nvidia type=712 params=disable_vnc=1
+      vf 2 0000:41:00.6 driver=nvidia mdev=2d3b2f6e-… type=712
     domain web-01 off
       hostdev 0000:41:00.1 managed=yes alias=ua-gpupart-0-vdi
 """
@@ -42,7 +44,29 @@ def capability(config):
     return "-", "-"
 
 
+def vgpu(device, mdevs):
+    """What NVIDIA's driver makes of a VF, in either of its frameworks."""
+    found = ["type=" + read(os.path.join(device, "nvidia/current_vgpu_type"))] if os.path.isdir(os.path.join(device, "nvidia")) else []
+    where = device
+    for uuid in mdevs.get(os.path.basename(device), []):
+        where = os.path.join(device, uuid)
+        found.append("mdev=%s type=%s" % (uuid, link(os.path.join(where, "mdev_type")).replace("nvidia-", "")))
+    params = os.path.join(where, "nvidia/vgpu_params")
+    if os.path.exists(params) and read(params):
+        found.append("params=" + read(params))
+    return "".join(" " + word for word in found)
+
+
+def mdevs_by_vf(root):
+    bus, found = os.path.join(root, "sys/bus/mdev/devices"), {}
+    for uuid in sorted(os.listdir(bus)) if os.path.isdir(bus) else []:
+        vf = os.path.basename(os.path.dirname(os.readlink(os.path.join(bus, uuid))))
+        found.setdefault(vf, []).append(uuid)
+    return found
+
+
 def print_gpus(root):
+    mdevs = mdevs_by_vf(root)
     devices = os.path.join(root, "sys/bus/pci/devices")
     for name in sorted(os.listdir(devices)):
         device = os.path.join(devices, name)
@@ -55,7 +79,8 @@ def print_gpus(root):
                  read(os.path.join(device, "sriov_drivers_autoprobe")), enable))
         for index, file in vfs:
             address = link(os.path.join(device, file))
-            print("  vf %d %s driver=%s" % (index, address, link(os.path.join(devices, address, "driver"))))
+            vf = os.path.join(devices, address)
+            print("  vf %d %s driver=%s%s" % (index, address, link(os.path.join(vf, "driver")), vgpu(vf, mdevs)))
 
 
 def address(element):

@@ -154,6 +154,33 @@ START_TEST(a_prefix_is_a_prefix)
 }
 END_TEST
 
+START_TEST(lists_are_the_same_whatever_blanks_are_in_them)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{"", "", true},
+		{" ", "", true},
+		{"a", "a", true},
+		{"a=1,b=2", "a=1, b=2 ", true},
+		{" a=1 ,b=2", "a=1,b=2", true},
+		{"a b", "a b", true},
+		{"a b", "ab", false},
+		{"a", "b", false},
+		{"a", "a,", false},
+		{"a,b", "a", false},
+		{"a,b", "b,a", false},
+		{"a,,b", "a,b", false},
+		{"7", "71", false},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ck_assert_msg(gp_same_list(rows[i].a, rows[i].b) == rows[i].same, "%s | %s", rows[i].a, rows[i].b);
+		ck_assert_msg(gp_same_list(rows[i].b, rows[i].a) == rows[i].same, "%s | %s", rows[i].b, rows[i].a);
+	}
+}
+END_TEST
+
 START_TEST(globs_know_only_the_star)
 {
 	static const struct {
@@ -304,6 +331,7 @@ int main(void)
 		text_from_outside_is_shown_without_its_poison,
 		null_equals_only_null,
 		a_prefix_is_a_prefix,
+		lists_are_the_same_whatever_blanks_are_in_them,
 		globs_know_only_the_star,
 		a_glob_of_many_stars_takes_no_time,
 		models_match_by_whole_words,

@@ -161,6 +161,38 @@ START_TEST(mediated_devices_are_read_and_others_are_not)
 }
 END_TEST
 
+#define MDEV(attributes, inside)                                                                                       \
+	"<hostdev mode='subsystem' type='mdev' model='vfio-pci'" attributes "><source>"                                \
+	"<address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source>" inside "</hostdev>"
+
+/* By both readers: a reference is for libxml2. */
+START_TEST(a_display_is_part_of_a_mediated_device)
+{
+	static const struct {
+		const char *xml;
+		bool display, ramfb;
+	} rows[] = {
+		{DEVICES(MDEV("", "")), false, false},
+		{DEVICES(MDEV(" display='off' ramfb='off'", "")), false, false},
+		{DEVICES(MDEV(" display='on'", "")), true, false},
+		{DEVICES(MDEV(" display='on' ramfb='on'", "")), true, true},
+		{DEVICES(MDEV(" display='&#111;n' ramfb='on'", "")), true, true},
+		{DEVICES("<hostdev type='pci' display='on'><source><address bus='1'/></source></hostdev>"), false,
+		 false},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gp_domain_xml xml = parsed(rows[i].xml);
+		ck_assert_uint_eq(xml.hostdev_count, 1);
+		ck_assert_int_eq(xml.hostdevs[0].display, rows[i].display);
+		ck_assert_int_eq(xml.hostdevs[0].ramfb, rows[i].ramfb);
+		GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+		gp_domain_xml_hostdev(&xml.hostdevs[0], &text);
+		ck_assert_int_eq(strstr(gp_str_text(&text), " display='on'") != NULL, rows[i].display);
+		ck_assert_int_eq(strstr(gp_str_text(&text), " ramfb='on'") != NULL, rows[i].ramfb);
+	}
+}
+END_TEST
+
 START_TEST(interfaces_and_nvme_disks_hold_devices_too)
 {
 	struct gp_domain_xml xml = parsed(DEVICES(
@@ -518,6 +550,27 @@ START_TEST(a_hostdev_is_written_as_it_was_read)
 }
 END_TEST
 
+START_TEST(a_mediated_device_gets_what_it_can_have)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	struct gp_hostdev hostdev = {.type = GP_HOSTDEV_MDEV,
+				     .guest_xml = "<driver model=\"vfio-pci\"/><boot order=\"2\"/><rom bar=\"off\"/>"
+						  "<teaming type=\"persistent\"/><address bus=\"0x07\"/>"};
+	gp_domain_xml_hostdev(&hostdev, &text);
+	ck_assert_ptr_nonnull(
+		strstr(gp_str_text(&text), "</source><rom bar=\"off\"/><address bus=\"0x07\"/></hostdev>"));
+	hostdev.guest_xml = "<boot";
+	gp_str_clear(&text);
+	gp_domain_xml_hostdev(&hostdev, &text);
+	ck_assert_ptr_nonnull(strstr(gp_str_text(&text), "<boot</hostdev>")); /* for libvirt to refuse */
+	hostdev.type = GP_HOSTDEV_PCI;
+	hostdev.guest_xml = "<boot order=\"2\"/>";
+	gp_str_clear(&text);
+	gp_domain_xml_hostdev(&hostdev, &text);
+	ck_assert_ptr_nonnull(strstr(gp_str_text(&text), "<boot order=\"2\"/></hostdev>"));
+}
+END_TEST
+
 START_TEST(sources_are_compared_not_names)
 {
 	struct gp_hostdev a = pci_at("0000:41:00.1"), b = pci_at("0000:41:00.1");
@@ -672,6 +725,27 @@ START_TEST(places_come_back_as_they_were_noted)
 }
 END_TEST
 
+START_TEST(a_place_keeps_the_display)
+{
+	struct gp_hostdev place = {.type = GP_HOSTDEV_MDEV, .alias = "ua-gpupart-0-vdi", .guest_xml = GUEST_SIDE};
+	ck_assert_int_eq(gp_uuid_parse("c2177883-f1bb-47f0-914d-32a22e3a8804", &place.mdev), 0);
+	for (int ramfb = 0; ramfb < 2; ramfb++) {
+		static const char before[] = DEVICES("");
+		struct gp_domain_notes notes = {.places = &place, .place_count = 1};
+		place.display = true;
+		place.ramfb = ramfb;
+		gp_autofree char *text = gp_domain_xml_with_notes(before, strlen(before), &notes, &err);
+		struct gp_domain_xml found = parsed(text);
+		ck_assert_uint_eq(found.place_count, 1);
+		ck_assert(found.places[0].display);
+		ck_assert_int_eq(found.places[0].ramfb, ramfb);
+		ck_assert(gp_domain_notes_hold(&found, &notes));
+		place.display = false;
+		ck_assert(!gp_domain_notes_hold(&found, &notes));
+	}
+}
+END_TEST
+
 #define NOTES(places)            METADATA("<g:state xmlns:g='" GP_METADATA_URI "'>" places "</g:state>")
 #define PLACE(attributes, guest) NOTES("<g:place " attributes ">" guest "</g:place>")
 #define GOOD_PLACE               "alias='ua-gpupart-0-vdi' source='0000:41:02.3' managed='no'"
@@ -758,6 +832,7 @@ int main(void)
 		addresses_may_be_hex_decimal_octal_or_missing,
 		a_source_that_is_not_understood_makes_all_unknown,
 		mediated_devices_are_read_and_others_are_not,
+		a_display_is_part_of_a_mediated_device,
 		interfaces_and_nvme_disks_hold_devices_too,
 		hostdevs_count_only_where_libvirt_looks,
 		our_mark_is_seen_whatever_its_prefix,
@@ -774,12 +849,14 @@ int main(void)
 		broken_bytes_do_no_harm,
 		libxml2_prints_nothing,
 		a_hostdev_is_written_as_it_was_read,
+		a_mediated_device_gets_what_it_can_have,
 		sources_are_compared_not_names,
 		a_hostdev_is_added_after_the_others,
 		devices_are_made_where_there_are_none,
 		a_guest_side_that_is_no_xml_is_not_added,
 		the_mark_is_set_once_and_cleared,
 		places_come_back_as_they_were_noted,
+		a_place_keeps_the_display,
 		a_place_that_we_cannot_have_noted_is_not_let_through,
 		the_public_form_replays_and_tells_no_secrets,
 	};

@@ -234,6 +234,245 @@ START_TEST(plain_attributes_are_written_too)
 }
 END_TEST
 
+/* ---- NVIDIA: types of single VFs, mediated devices, sriov-manage ---- */
+
+#define A16  "  - {address: \"" TREE_PF "\", preset: a16"
+#define UUID "8a9c4f10-55a6-5c2e-9f6b-0123456789ab"
+
+static int perform(struct gp_write_request request)
+{
+	gp_pci_addr_parse(TREE_PF, &request.pf);
+	request.timeout_ms = request.timeout_ms == 0 ? LONG_MS : request.timeout_ms;
+	gp_error_clear(&err);
+	return gp_host_write(host, &request, &err);
+}
+
+static int enable_all(uint64_t timeout_ms)
+{
+	return perform((struct gp_write_request){.kind = GP_STEP_HELPER,
+						 .device = TREE_PF,
+						 .attribute = "sriov-manage",
+						 .program = "/usr/lib/nvidia/sriov-manage",
+						 .after = "-e",
+						 .guard = GP_GUARD_NO_VFS,
+						 .timeout_ms = timeout_ms});
+}
+
+static const char *vf_addr(uint32_t vf)
+{
+	static char text[GP_PCI_ADDR_SIZE];
+	char path[128];
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/" TREE_PF "/virtfn%u", vf);
+	ck_assert_int_gt(gp_host_read_link(host, path, text, sizeof(text), NULL), 0);
+	return text;
+}
+
+static int set_type(uint32_t vf, const char *before, const char *after, enum gp_guard guard)
+{
+	return perform((struct gp_write_request){.kind = GP_STEP_WRITE,
+						 .device = vf_addr(vf),
+						 .attribute = "nvidia/current_vgpu_type",
+						 .before = before,
+						 .after = after,
+						 .guard = guard});
+}
+
+static void expect_type(uint32_t vf, const char *expected)
+{
+	char path[128], text[64];
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/nvidia/current_vgpu_type", vf_addr(vf));
+	ck_assert_int_gt(gp_host_read(host, path, text, sizeof(text), NULL), 0);
+	ck_assert_str_eq(text, expected);
+}
+
+START_TEST(sriov_manage_makes_all_vfs)
+{
+	start(A16 "}\n");
+	ck_assert_msg(enable_all(0) == 0, "%s", err.message);
+	ck_assert_uint_eq(vfs_now(), 16);
+	ck_assert_int_eq(enable_all(0), -1);
+	ck_assert_int_eq(err.kind, GP_E_STALE);
+	finish();
+}
+END_TEST
+
+START_TEST(a_driver_that_starts_is_asked_again)
+{
+	start(A16 "}\n");
+	fault("initialising", TREE_PF, "4000", NULL);
+	ck_assert_msg(enable_all(0) == 0, "%s", err.message);
+	ck_assert_uint_eq(vfs_now(), 16);
+	finish();
+	start(A16 "}\n");
+	fault("initialising", TREE_PF, "600000", NULL);
+	ck_assert_int_eq(enable_all(3000), -1);
+	ck_assert_int_eq(err.kind, GP_E_VERIFY);
+	ck_assert_ptr_nonnull(strstr(err.message, "sriov-manage reports success"));
+	finish();
+}
+END_TEST
+
+START_TEST(who_has_the_gpu_open_is_named)
+{
+	start(A16 "}\n");
+	fault("client", TREE_PF, "dcgm-exporter", NULL);
+	ck_assert_int_eq(enable_all(1500), -1);
+	ck_assert_msg(err.kind == GP_E_BUSY, "%s", err.message);
+	ck_assert_ptr_nonnull(strstr(err.holder, "process dcgm-exporter (pid "));
+	ck_assert_uint_eq(vfs_now(), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(without_the_program_there_are_no_vfs)
+{
+	start(A16 ", vgpu_driver: false}\n");
+	ck_assert_int_eq(enable_all(0), -1);
+	ck_assert_int_eq(err.kind, GP_E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(err.remedy, "sriov_manage"));
+	finish();
+}
+END_TEST
+
+START_TEST(types_are_given_and_taken)
+{
+	start(A16 ", profiles: [A16-4Q, none, none]}\n");
+	ck_assert_msg(set_type(0, "713", "0", GP_GUARD_VF_UNHELD) == 0, "%s", err.message);
+	expect_type(0, "0");
+	ck_assert_msg(set_type(2, "0", "712", GP_GUARD_NONE) == 0, "%s", err.message);
+	expect_type(2, "712");
+	/* Of another size than those that are there. */
+	ck_assert_int_eq(set_type(3, "0", "713", GP_GUARD_NONE), -1);
+	ck_assert_int_eq(err.sys, EIO);
+	fault("drops", TREE_PF "/3", NULL, NULL);
+	ck_assert_int_eq(set_type(3, "0", "712", GP_GUARD_NONE), -1);
+	ck_assert_int_eq(err.kind, GP_E_VERIFY);
+	ck_assert_msg(strstr(err.message, "was set to '712', and") != NULL, "%s", err.message);
+	finish();
+}
+END_TEST
+
+START_TEST(a_type_under_a_guest_stays)
+{
+	start(A16 ", profile: A16-4Q}\n");
+	fault("hold", TREE_PF "/1", NULL, NULL);
+	ck_assert_int_eq(set_type(1, "713", "0", GP_GUARD_VF_UNHELD), -1);
+	ck_assert_msg(err.kind == GP_E_REFUSED, "%s", err.message);
+	ck_assert_ptr_nonnull(strstr(err.holder, "vfio-holder"));
+	expect_type(1, "713");
+	ck_assert_msg(set_type(2, "713", "0", GP_GUARD_VF_UNHELD) == 0, "%s", err.message);
+	finish();
+}
+END_TEST
+
+static void vm(const char *action, const char *name)
+{
+	ck_assert_msg(gp_sim_vm(tree.root, action, name, &err) == 0, "%s", err.message);
+}
+
+START_TEST(what_a_guest_let_go_of_settles)
+{
+	start(A16 ", profile: A16-4Q}\nvms:\n  - {name: web-01, state: running, hostdevs: [{vf: \"" TREE_PF
+		  "/0\"}]}\n");
+	fault("settle", TREE_PF, "1500", NULL);
+	ck_assert_int_eq(set_type(0, "713", "0", GP_GUARD_VF_UNHELD), -1);
+	ck_assert_msg(err.kind == GP_E_REFUSED, "%s", err.message);
+	vm("destroy", "web-01");
+	ck_assert_msg(set_type(0, "713", "0", GP_GUARD_VF_UNHELD) == 0, "%s", err.message);
+	expect_type(0, "0");
+	finish();
+}
+END_TEST
+
+START_TEST(what_does_not_settle_is_told)
+{
+	start(A16 ", profile: A16-4Q}\nvms:\n  - {name: web-01, state: running, hostdevs: [{vf: \"" TREE_PF
+		  "/0\"}]}\n");
+	fault("settle", TREE_PF, "600000", NULL);
+	vm("destroy", "web-01");
+	struct gp_write_request request = {.kind = GP_STEP_WRITE,
+					   .device = vf_addr(0),
+					   .attribute = "nvidia/current_vgpu_type",
+					   .before = "713",
+					   .after = "0",
+					   .guard = GP_GUARD_VF_UNHELD,
+					   .timeout_ms = 1500};
+	ck_assert_int_eq(perform(request), -1);
+	ck_assert_int_eq(err.sys, EPERM);
+	ck_assert_msg(gp_starts_with(err.message, "nobody has it open, and yet after "), "%s", err.message);
+	expect_type(0, "713");
+	finish();
+}
+END_TEST
+
+static int make_mdev(uint32_t vf, const char *type, const char *uuid)
+{
+	gp_autofree char *attribute = gp_xasprintf("mdev_supported_types/%s/create", type);
+	return perform((struct gp_write_request){
+		.kind = GP_STEP_WRITE, .device = vf_addr(vf), .attribute = attribute, .after = uuid});
+}
+
+static int remove_mdev(const char *uuid)
+{
+	return perform((struct gp_write_request){.kind = GP_STEP_WRITE,
+						 .base = GP_BASE_MDEV,
+						 .device = uuid,
+						 .attribute = "remove",
+						 .after = "1",
+						 .guard = GP_GUARD_VF_UNHELD});
+}
+
+START_TEST(mediated_devices_are_made_and_removed)
+{
+	start(A16 ", framework: mdev}\n");
+	ck_assert_msg(enable_all(0) == 0, "%s", err.message);
+	ck_assert_msg(make_mdev(2, "nvidia-712", UUID) == 0, "%s", err.message);
+	struct gp_mdev found;
+	struct gp_uuid uuid;
+	gp_uuid_parse(UUID, &uuid);
+	ck_assert_int_eq(gp_host_find_mdev(host, uuid, &found, &err), 1);
+	ck_assert_str_eq(found.type, "nvidia-712");
+	ck_assert_msg(make_mdev(2, "nvidia-712", UUID) == 0, "%s", err.message);
+	ck_assert_int_eq(make_mdev(3, "nvidia-712", UUID), -1);
+	ck_assert_int_eq(err.kind, GP_E_BUSY);
+	ck_assert_ptr_nonnull(strstr(err.message, "as nvidia-712 of 0000:41:00."));
+	ck_assert_msg(remove_mdev(UUID) == 0, "%s", err.message);
+	ck_assert_int_eq(gp_host_find_mdev(host, uuid, &found, &err), 0);
+	ck_assert_msg(remove_mdev(UUID) == 0, "%s", err.message);
+	fault("drops", TREE_PF "/2", NULL, NULL);
+	ck_assert_int_eq(make_mdev(2, "nvidia-712", UUID), -1);
+	ck_assert_msg(err.kind == GP_E_VERIFY, "%s", err.message);
+	finish();
+}
+END_TEST
+
+START_TEST(a_mediated_device_under_a_guest_stays_and_then_settles)
+{
+	start(A16 ", framework: mdev, mdevs: [{vf: 1, profile: A16-4Q, uuid: " UUID "}]}\n"
+		  "vms:\n  - {name: web-01, state: running, hostdevs: [{mdev: " UUID "}]}\n");
+	fault("settle", TREE_PF, "1500", NULL);
+	ck_assert_int_eq(remove_mdev(UUID), -1);
+	ck_assert_msg(err.kind == GP_E_REFUSED, "%s", err.message);
+	vm("destroy", "web-01");
+	ck_assert_msg(remove_mdev(UUID) == 0, "%s", err.message);
+	finish();
+}
+END_TEST
+
+START_TEST(parameters_are_set_and_cleared)
+{
+	start(A16 ", profile: A16-4Q}\n");
+	struct gp_write_request request = {.kind = GP_STEP_WRITE,
+					   .device = vf_addr(0),
+					   .attribute = "nvidia/vgpu_params",
+					   .after = "frame_rate_limiter=0,disable_vnc=1"};
+	ck_assert_msg(perform(request) == 0, "%s", err.message);
+	request.after = " ";
+	ck_assert_msg(perform(request) == 0, "%s", err.message);
+	finish();
+}
+END_TEST
+
 struct writer {
 	pthread_t thread;
 	char device[GP_PCI_ADDR_SIZE];
@@ -276,4 +515,8 @@ TREE_RUN("host_helper", vfs_are_made_and_removed, vfs_that_nobody_has_are_remove
 	 without_a_driver_nobody_makes_vfs, a_driver_without_sriov_is_named, no_room_is_told,
 	 fewer_than_asked_for_good_is_told, fewer_than_asked_for_now_is_for_the_next_step, a_held_vf_is_not_removed,
 	 a_write_that_never_returns_is_left_alone, a_disable_that_waits_for_a_guest_names_it,
-	 plain_attributes_are_written_too, many_gpus_are_written_at_the_same_time)
+	 plain_attributes_are_written_too, sriov_manage_makes_all_vfs, a_driver_that_starts_is_asked_again,
+	 who_has_the_gpu_open_is_named, without_the_program_there_are_no_vfs, types_are_given_and_taken,
+	 a_type_under_a_guest_stays, what_a_guest_let_go_of_settles, what_does_not_settle_is_told,
+	 mediated_devices_are_made_and_removed, a_mediated_device_under_a_guest_stays_and_then_settles,
+	 parameters_are_set_and_cleared, many_gpus_are_written_at_the_same_time)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who has a VF open through VFIO, and when that cannot be told. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -153,7 +154,7 @@ START_TEST(a_captured_tree_is_unknown)
 	start(1, "vfio-pci");
 	observe(false);
 	ck_assert(!observed->vfio_state.known);
-	ck_assert_str_eq(observed->vfio_state.why, "a captured tree has no /proc");
+	ck_assert_str_eq(observed->vfio_state.why, "a captured tree does not tell who has files open");
 	finish();
 }
 END_TEST
@@ -223,6 +224,147 @@ START_TEST(a_process_directory_that_leads_elsewhere_is_not_followed)
 }
 END_TEST
 
+/* ---- NVIDIA: groups of VFs with their own driver, of mediated devices, and clients of the GPU itself ---- */
+
+#define UUID "8a9c4f10-55a6-5c2e-9f6b-0123456789ab"
+
+static void nvidia_gpu(const char *addr, unsigned minor)
+{
+	char path[128], text[128];
+	tree_pf(&tree, &(struct tree_pf){.addr = addr,
+					 .vendor = 0x10de,
+					 .device = 0x25b6,
+					 .pci_class = 0x030200,
+					 .driver = "nvidia",
+					 .total_vfs = 16,
+					 .config_size = 64});
+	snprintf(path, sizeof(path), "proc/driver/nvidia/gpus/%s/information", addr);
+	snprintf(text, sizeof(text),
+		 "Model: \t\t NVIDIA A16\nGPU UUID: \t GPU-1\nDevice Minor: \t %u\nGPU Excluded:\t No\n", minor);
+	tree_file(&tree, path, text);
+}
+
+static void add_mdev(const char *vf, const char *uuid, const char *group)
+{
+	char path[256], target[256];
+	snprintf(path, sizeof(path), "sys/bus/mdev/devices/%s", uuid);
+	snprintf(target, sizeof(target), "../../../devices/pci0000:40/%s/%s", vf, uuid);
+	tree_link(&tree, path, target);
+	snprintf(path, sizeof(path), "sys/devices/pci0000:40/%s/%s/mdev_type", vf, uuid);
+	tree_link(&tree, path, "../mdev_supported_types/nvidia-712");
+	snprintf(path, sizeof(path), "sys/devices/pci0000:40/%s/%s/iommu_group", vf, uuid);
+	snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%s", group);
+	if (*group != '\0')
+		tree_link(&tree, path, target);
+}
+
+START_TEST(a_vf_with_its_vendors_driver_is_held_by_its_group)
+{
+	start(2, "nvidia");
+	tree_directory(&tree, "sys/devices/pci0000:40/0000:41:00.1/vfio-dev/vfio3");
+	tree_process(&tree, 812, "qemu", "/dev/vfio/21");
+	tree_process(&tree, 813, "qemu", "/dev/vfio/devices/vfio3");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 1);
+	ck_assert_uint_eq(vf(0)->holders[0].pid, 813);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	ck_assert_uint_eq(vf(1)->holders[0].pid, 812);
+	finish();
+}
+END_TEST
+
+START_TEST(a_vf_that_can_be_opened_and_has_no_group_is_unknown)
+{
+	start(0, NULL);
+	tree_vf(&tree, TREE_PF, 0, "0000:41:00.1", "nvidia", 0);
+	tree_process(&tree, 812, "qemu", "/dev/vfio/99");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	gp_observed_free(observed);
+	gp_host_close(host);
+	tree_directory(&tree, "sys/devices/pci0000:40/0000:41:00.1/vfio-dev/vfio3");
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	finish();
+}
+END_TEST
+
+START_TEST(a_mediated_device_that_is_open_holds_its_vf)
+{
+	start(3, "nvidia");
+	add_mdev("0000:41:00.2", UUID, "77");
+	add_mdev("0000:41:00.3", "8a9c4f10-55a6-5c2e-9f6b-0123456789ac", "78");
+	add_mdev("0000:99:00.3", "8a9c4f10-55a6-5c2e-9f6b-0123456789ad", "");
+	tree_directory(&tree,
+		       "sys/devices/pci0000:40/0000:41:00.3/8a9c4f10-55a6-5c2e-9f6b-0123456789ac/vfio-dev/vfio8");
+	tree_process(&tree, 812, "qemu-web-01", "/dev/vfio/77");
+	tree_process(&tree, 813, "qemu-web-02", "/dev/vfio/devices/vfio8");
+	observe(true);
+	ck_assert_msg(observed->vfio_state.known, "%s", observed->vfio_state.why);
+	ck_assert_uint_eq(vf(0)->holder_count, 0);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	ck_assert_str_eq(vf(1)->holders[0].name, "qemu-web-01");
+	ck_assert_uint_eq(vf(2)->holder_count, 1);
+	ck_assert_str_eq(vf(2)->holders[0].name, "qemu-web-02");
+	finish();
+}
+END_TEST
+
+START_TEST(a_mediated_device_whose_group_is_not_known_is_unknown)
+{
+	start(1, "nvidia");
+	add_mdev("0000:41:00.1", UUID, "");
+	observe(true);
+	ck_assert(observed->vfio_state.known); /* nobody has anything open */
+	gp_observed_free(observed);
+	gp_host_close(host);
+	tree_process(&tree, 812, "qemu", "/dev/vfio/77");
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	finish();
+}
+END_TEST
+
+START_TEST(clients_are_those_of_their_gpu)
+{
+	tree_make(&tree);
+	nvidia_gpu("0000:51:00.0", 0);
+	nvidia_gpu("0000:52:00.0", 1);
+	nvidia_gpu("0000:53:00.0", 12);
+	tree_process(&tree, 812, "nvidia-smi", "/dev/nvidia1");
+	tree_link(&tree, "proc/812/fd/32", "/dev/nvidia1");
+	tree_link(&tree, "proc/812/fd/33", "/srv/box/dev/nvidia12");
+	tree_process(&tree, 813, "exporter", "/dev/nvidia12 (deleted)");
+	tree_process(&tree, 814, "mgr", "/dev/nvidiactl");
+	tree_process(&tree, 815, "mgr", "/dev/nvidia-uvm");
+	tree_process(&tree, 816, "mgr", "/dev/nvidia-caps/nvidia-cap2");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(observed->gpus[0].client_count, 0);
+	ck_assert_uint_eq(observed->gpus[1].client_count, 1);
+	ck_assert_int_eq(observed->gpus[1].clients[0].kind, GP_HOLDER_CLIENT);
+	ck_assert_str_eq(observed->gpus[1].clients[0].name, "nvidia-smi");
+	ck_assert_uint_eq(observed->gpus[1].clients[0].pid, 812);
+	ck_assert_uint_eq(observed->gpus[2].client_count, 2);
+	finish();
+}
+END_TEST
+
+/* Whose GPU is free of VFs has nothing to lose. */
+START_TEST(unseen_clients_make_nothing_unknown)
+{
+	tree_make(&tree);
+	nvidia_gpu("0000:51:00.0", 0);
+	tree_file(&tree, "proc/900/fd", "");
+	tree_process(&tree, 812, "nvidia-smi", "/dev/nvidia0");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(observed->gpus[0].client_count, 1);
+	finish();
+}
+END_TEST
+
 START_TEST(drivers_of_vfio_are_known_by_their_name)
 {
 	static const char *const vfio[] = {"vfio-pci", "xe-vfio-pci", "nvgrace-gpu-vfio-pci", "mlx5_vfio_pci"};
@@ -239,4 +381,7 @@ TREE_RUN("host_holders", a_group_that_is_open_holds_its_vf, a_device_file_holds_
 	 a_descriptor_that_cannot_be_read_is_unknown, two_processes_are_two_holders, without_a_bound_vf_nobody_is_asked,
 	 no_proc_is_unknown, a_captured_tree_is_unknown, a_process_that_cannot_be_seen_is_unknown,
 	 a_closed_process_is_unknown_to_an_ordinary_user, a_device_without_the_file_that_tells_which_is_unknown,
-	 a_process_directory_that_leads_elsewhere_is_not_followed, drivers_of_vfio_are_known_by_their_name)
+	 a_process_directory_that_leads_elsewhere_is_not_followed, a_vf_with_its_vendors_driver_is_held_by_its_group,
+	 a_vf_that_can_be_opened_and_has_no_group_is_unknown, a_mediated_device_that_is_open_holds_its_vf,
+	 a_mediated_device_whose_group_is_not_known_is_unknown, clients_are_those_of_their_gpu,
+	 unseen_clients_make_nothing_unknown, drivers_of_vfio_are_known_by_their_name)

@@ -108,6 +108,76 @@ static void says(const char *text, const char *expected)
 
 #define GPU "version: 1\ngpus:\n  - {address: \"0000:41:00.0\", preset: flex-170"
 
+#define A16 "version: 1\ngpus:\n  - {address: \"0000:41:00.0\", preset: a16"
+
+START_TEST(vgpus_are_given_to_vfs)
+{
+	setup();
+	ck_assert_int_eq(describe("version: 1\nlibvirt: 9.0.0\ngpus:\n"
+				  "  - {address: \"0000:41:00.0\", repeat: 2, preset: a16, profile: A16-8Q}\n"
+				  "  - {address: \"0000:61:00.0\", preset: a2, profiles: [A2-4Q, none, A2-4C]}\n"
+				  "  - {address: \"0000:81:00.0\", preset: a40, framework: mdev, profile: A40-12Q}\n"
+				  "  - {address: \"0000:a1:00.0\", preset: a100}\n"
+				  "vms:\n"
+				  "  - {names: [\"d-[1-4]\"], hostdevs: [{vf: \"0000:41:00.0/0\", ours: vdi}]}\n"
+				  "  - {name: m, hostdevs: [{vf: \"0000:81:00.0/7\", ours: vdi}]}\n"),
+			 0);
+	ck_assert_str_eq(machine.libvirt, "9.0.0");
+	ck_assert_uint_eq(machine.gpus[0].vfs, 16); /* sriov-manage makes all of them */
+	ck_assert_str_eq(machine.gpus[0].vf_driver, "nvidia");
+	ck_assert_uint_eq(machine.gpus[1].vgpu_count, 2);
+	ck_assert_uint_eq(machine.gpus[1].vgpus[1].vf, 1);
+	ck_assert_uint_eq(machine.gpus[1].vgpus[1].type, 714);
+	ck_assert_uint_eq(machine.gpus[2].vgpu_count, 2);
+	ck_assert_uint_eq(machine.gpus[2].vgpus[1].vf, 2);
+	ck_assert_uint_eq(machine.gpus[2].vgpus[1].type, 754);
+	ck_assert_uint_eq(machine.gpus[4].device.minor, 4);
+	/* Before a VM asks for it, there is no mediated device. */
+	ck_assert_uint_eq(machine.gpus[3].vgpu_count, 1);
+	ck_assert_uint_eq(machine.gpus[3].vgpus[0].vf, 7);
+	ck_assert(gp_uuid_equal(machine.gpus[3].vgpus[0].mdev, gp_mdev_uuid(machine.vms[4].uuid, 0)));
+	ck_assert_uint_eq(machine.vms[4].hostdevs[0].type, GP_HOSTDEV_MDEV);
+	/* Names go on where there is a vGPU, not on the blank VFs behind it. */
+	char addr[GP_PCI_ADDR_SIZE];
+	ck_assert_str_eq(gp_pci_addr_format(machine.vms[1].hostdevs[0].source, addr), "0000:41:00.5");
+	ck_assert_str_eq(gp_pci_addr_format(machine.vms[2].hostdevs[0].source, addr), "0000:42:00.4");
+	ck_assert(!machine.vms[2].hostdevs[0].managed);
+	teardown();
+}
+END_TEST
+
+START_TEST(faults_of_vgpus)
+{
+	says(GPU ", framework: mdev, profile: X}\n", "3:60: 'framework' is for a GPU of NVIDIA's with driver nvidia\n"
+						     "3:75: 'profile' is for a GPU of NVIDIA's with driver nvidia\n");
+	says(A16 ", framework: vfoi, scheduler: fair}\n", "3:55: unknown framework 'vfoi'; did you mean 'vfio'?\n"
+							  "3:72: unknown scheduler 'fair'\n");
+	says(A16 ", profile: A2-4Q}\n", "3:53: the driver knows no vGPU type 'A2-4Q' for this GPU\n");
+	says(A16 ", profile: A16-4Q, vgpu_driver: false}\n",
+	     "3:5: without the vGPU driver and SR-IOV the GPU has no vGPUs\n");
+	says(A16 ", profiles: [A16-8Q, A16-8Q, A16-8C]}\n", "3:71: there can be 2 vGPUs of this size on the GPU\n");
+	says(A16 ", profiles: [A16-8Q, A16-4Q]}\n", "3:63: all vGPUs of a GPU have one size of framebuffer\n");
+	says(A16 ", vfs: 1, profiles: [A16-8Q, A16-8Q]}\n", "3:71: there is no VF 1: 'vfs' is 1\n");
+	says(A16 ", vfs: 16, vf_driver: vfio-pci}\n",
+	     "3:64: VFs of the vGPU driver have driver nvidia, or none and no vGPU\n");
+	says(A16 ", mdevs: []}\n",
+	     "3:51: 'mdevs' is a list of the mediated devices of one GPU, with 'framework: mdev'\n");
+	says(A16 ", framework: mdev, mdevs: [{vf: 1}, {vf: 16, profile: A16-4Q, uuid: x}]}\n",
+	     "3:69: a mediated device needs 'vf', 'profile' and 'uuid'\n"
+	     "3:78: there is no VF 16: 'vfs' is 16\n");
+	says("version: 1\nlibvirt: new\nsriov_manage: sriov-manage\n",
+	     "2:10: 'libvirt' is a version as in \"9.0.0\", not 'new'\n"
+	     "3:15: 'sriov_manage' is a path below /usr or /opt that ends in sriov-manage, not 'sriov-manage'\n");
+	says(A16 ", vfs: 16}\nvms:\n  - {name: a, state: running, hostdevs: [{vf: \"0000:41:00.0/0\"}]}\n",
+	     "5:47: VM 'a' runs, so 0000:41:00.4 must be there: enable enough VFs ('vfs'), and give it a vGPU "
+	     "('profile')\n");
+	says(A16 ", framework: mdev, vfs: 16}\nvms:\n  - {name: a, state: running, hostdevs: [{mdev: "
+		 "11111111-2222-4333-8444-555555555501}]}\n",
+	     "5:49: VM 'a' runs, so 11111111-2222-4333-8444-555555555501 must be there: enable enough VFs ('vfs'), "
+	     "and say of which type it is ('profile', or 'mdevs')\n");
+}
+END_TEST
+
 START_TEST(faults_of_the_whole)
 {
 	says("", "1:1: the description of the machine is empty\n");
@@ -184,7 +254,7 @@ START_TEST(faults_of_hostdevs)
 	says(GPU
 	     "}\nvms:\n  - name: a\n    hostdevs: [{}, {vf: x}, {vf: \"0000:42:00.0/1\"}, {vf: \"0000:41:00.0/31\"},"
 	     " {source: x}, {vf: \"0000:41:00.0/1\", ours: VDI}]\n",
-	     "6:16: a hostdev needs either 'vf' or 'source'\n"
+	     "6:16: a hostdev needs one of 'vf', 'source' and 'mdev'\n"
 	     "6:25: 'vf' is a GPU and the index of a VF as in \"0000:41:00.0/3\", not 'x'\n"
 	     "6:34: this machine has no GPU at 0000:42:00.0\n"
 	     "6:58: 0000:41:00.0 has 31 VFs, counted from 0; there is no VF 31\n"
@@ -278,6 +348,6 @@ START_TEST(machines_of_the_examples)
 }
 END_TEST
 
-MACHINE_RUN("sim_describe", short_descriptions_say_much, presets_may_be_overruled, faults_of_the_whole, faults_of_gpus,
-	    faults_of_vms, faults_of_hostdevs, nothing_is_made_from_a_faulty_description,
-	    a_directory_in_use_is_left_alone, machines_of_the_examples)
+MACHINE_RUN("sim_describe", short_descriptions_say_much, presets_may_be_overruled, vgpus_are_given_to_vfs,
+	    faults_of_vgpus, faults_of_the_whole, faults_of_gpus, faults_of_vms, faults_of_hostdevs,
+	    nothing_is_made_from_a_faulty_description, a_directory_in_use_is_left_alone, machines_of_the_examples)

@@ -385,7 +385,9 @@ START_TEST(bad_words_say_what_would_work)
 	ck_assert_int_eq(gp_sim_fault(m.dir, words, 1, &err), -1);
 	ck_assert_str_eq(err.remedy, "fail N ERRNO; kill N before|after; attr DEVICE ATTR ERRNO; short DEVICE "
 				     "sriov_numvfs; late DEVICE MS; slow DEVICE ATTR MS; block DEVICE ATTR; "
-				     "ignore-shutdown NAME; unreadable PATH; hold DEVICE; libvirt-down; clear");
+				     "initialising DEVICE MS; client DEVICE [NAME]; settle DEVICE MS; drops DEVICE; "
+				     "ignore-shutdown NAME; unreadable PATH; hold DEVICE; libvirt VERSION; "
+				     "libvirt-down; clear");
 	ck_assert_int_eq(gp_sim_fault("/tmp", words, 1, &err), -1);
 	ck_assert_int_eq(err.kind, GP_E_USAGE);
 	ck_assert_str_eq(err.message, "/tmp is no simulated machine: it holds no gpupart-sim.yaml");

@@ -313,7 +313,8 @@ START_TEST(policy_keys)
 				 "  at_once: 7\n"
 				 "  shutdown_timeout: 1h30m\n"
 				 "  force_off: true\n"
-				 "  protect: [\"db-*\", web-1]\n",
+				 "  protect: [\"db-*\", web-1]\n"
+				 "  sriov_manage: /opt/nvidia/sriov-manage\n",
 				 NULL);
 	const struct gp_policy *policy = &desired->policy;
 	ck_assert_int_eq(policy->disruption, GP_POLICY_REFUSE);
@@ -327,6 +328,8 @@ START_TEST(policy_keys)
 	ck_assert_place(policy->protect_mark, 8, 3);
 	ck_assert_place(policy->mark, 2, 1);
 	ck_assert(gp_desired_is_protected(desired, "db-9"));
+	ck_assert_str_eq(policy->sriov_manage, "/opt/nvidia/sriov-manage");
+	ck_assert_place(policy->sriov_manage_mark, 9, 17);
 }
 END_TEST
 
@@ -339,6 +342,7 @@ START_TEST(policy_defaults)
 	ck_assert_uint_eq(desired->policy.shutdown_timeout_ms, 120000);
 	ck_assert(!desired->policy.force_off);
 	ck_assert_uint_eq(desired->policy.protect_count, 0);
+	ck_assert_ptr_null(desired->policy.sriov_manage);
 	ck_assert_ptr_null(desired->policy.mark.source);
 	ck_assert_uint_eq(desired->files_read, 1);
 	ck_assert_uint_eq(desired->files_for_host, 1);

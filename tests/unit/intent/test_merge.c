@@ -44,11 +44,12 @@ static size_t load(const char *host, struct gp_desired **desired)
 
 START_TEST(in_the_order_of_names)
 {
-	put("20-b.yml", "version: 1\nvms: [{name: second, partition: vdi}]\npolicy: {protect: [b]}\n");
+	put("20-b.yml", "version: 1\nvms: [{name: second, partition: vdi}]\npolicy: {protect: [b], sriov_manage: "
+			"/opt/sriov-manage}\n");
 	put("10-a.yaml",
 	    "version: 1\n" CLASS("vdi",
 				 4) "vms: [{name: first, partition: vdi}]\npolicy: {protect: [a], at_once: 2}\n");
-	put("30-c.yaml", "version: 1\npolicy: {at_once: 2, force_off: true}\n");
+	put("30-c.yaml", "version: 1\npolicy: {at_once: 2, force_off: true, sriov_manage: /opt/sriov-manage}\n");
 	GOOD desired = NULL;
 	ck_assert_uint_eq(load(NULL, &desired), 0);
 	ck_assert_uint_eq(desired->files_read, 3);
@@ -60,6 +61,7 @@ START_TEST(in_the_order_of_names)
 	ck_assert_str_eq(desired->policy.protect[0], "a");
 	ck_assert_uint_eq(desired->policy.at_once, 2);
 	ck_assert(desired->policy.force_off);
+	ck_assert_str_eq(desired->policy.sriov_manage, "/opt/sriov-manage");
 }
 END_TEST
 

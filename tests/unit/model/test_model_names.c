@@ -26,7 +26,7 @@ static const struct table tables[] = {
 	 gp_domain_state_from,
 	 0,
 	 {"off", "running", "paused", "stopping", "crashed", "suspended", "unknown"}},
-	{gp_holder_kind_words, gp_holder_kind_from, 0, {"domain-live", "domain-config", "vfio", "driver"}},
+	{gp_holder_kind_words, gp_holder_kind_from, 0, {"domain-live", "domain-config", "vfio", "driver", "client"}},
 	{gp_unfit_words,
 	 gp_unfit_from,
 	 0,
@@ -36,8 +36,8 @@ static const struct table tables[] = {
 	{gp_step_kind_words,
 	 gp_step_kind_from,
 	 0,
-	 {"write", "bind", "unbind", "helper", "wait", "define-nodedev", "attach", "detach", "replace", "mark", "stop",
-	  "start", "observe-again"}},
+	 {"write", "bind", "unbind", "helper", "wait", "attach", "detach", "replace", "mark", "stop", "start",
+	  "observe-again"}},
 	{gp_step_base_words,
 	 gp_step_base_from,
 	 0,
@@ -46,7 +46,7 @@ static const struct table tables[] = {
 	 gp_disruption_from,
 	 0,
 	 {"none", "partition-lost", "vm-device-gone", "vm-stopped", "driver-reload"}},
-	{gp_guard_words, gp_guard_from, 0, {"none", "unheld", "off"}},
+	{gp_guard_words, gp_guard_from, 0, {"none", "unheld", "vf-unheld", "no-vfs", "off"}},
 };
 
 START_TEST(every_word_is_as_documented_and_comes_back)

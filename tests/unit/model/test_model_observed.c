@@ -273,6 +273,32 @@ START_TEST(distance_does_not_overflow)
 }
 END_TEST
 
+START_TEST(versions_are_shown_as_people_write_them)
+{
+	char text[GP_VERSION_SIZE];
+	ck_assert_str_eq(gp_version_format(9003002, text), "9.3.2");
+	ck_assert_str_eq(gp_version_format(10000000, text), "10.0.0");
+	ck_assert_str_eq(gp_version_format(UINT32_MAX, text), "4294.967.295");
+}
+END_TEST
+
+START_TEST(a_device_is_known_by_type_and_source)
+{
+	struct gp_hostdev pci = {.source = {.bus = 0x41}, .mdev = {{1}}}, other = pci, mdev = pci;
+	mdev.type = GP_HOSTDEV_MDEV;
+	other.mdev.bytes[0] = 2; /* means nothing to a PCI device */
+	ck_assert(gp_hostdev_same_source(&pci, &other));
+	ck_assert(!gp_hostdev_same_source(&pci, &mdev));
+	other.type = GP_HOSTDEV_MDEV;
+	ck_assert(!gp_hostdev_same_source(&mdev, &other));
+	other.mdev = mdev.mdev;
+	other.source.bus = 0x42;
+	ck_assert(gp_hostdev_same_source(&mdev, &other));
+	other.type = GP_HOSTDEV_PCI;
+	ck_assert(!gp_hostdev_same_source(&pci, &other));
+}
+END_TEST
+
 START_TEST(a_new_snapshot_is_empty)
 {
 	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
@@ -300,6 +326,8 @@ int main(void)
 		a_not_expressible_offer_never_fits_even_with_numbers,
 		distance_is_measured_from_optimal,
 		distance_does_not_overflow,
+		versions_are_shown_as_people_write_them,
+		a_device_is_known_by_type_and_source,
 		a_new_snapshot_is_empty,
 	};
 	return run_tests("model_observed", tests, COUNT_OF(tests));

@@ -33,11 +33,19 @@ static struct gp_partition partitions[] = {
 	 .iommu_group_known = true,
 	 .iommu_group = 77,
 	 .profile = "half",
+	 .profile_id = 713,
+	 .has_mdev = true,
+	 .mdev = {{0xcd}},
+	 .params = "frame_rate_limiter=0",
+	 .unusable_why = "its driver is not bound",
 	 .holders = holders,
 	 .holder_count = COUNT_OF(holders)},
 };
 
-static struct gp_layout_group group = {.count = 2, .profile = "half"};
+static struct gp_layout_group group = {
+	.count = 2, .profile = "half", .profile_id = 713, .series = "Q", .most = 2, .alone = true};
+
+static struct gp_holder clients[] = {{.kind = GP_HOLDER_CLIENT, .name = "nv-hostengine", .pid = 77}};
 static struct gp_layout layout = {.count = 2, .groups = &group, .group_count = 1};
 
 static struct gp_gpu gpus[] = {
@@ -64,6 +72,17 @@ static struct gp_gpu gpus[] = {
 	 .autoprobe_known = true,
 	 .vram_bytes = UINT64_C(17179869184),
 	 .vram_source = "mem_info_vram_total",
+	 .count = 1,
+	 .driver_version = "550.54.10",
+	 .framework = "mdev",
+	 .framework_expected = true,
+	 .series = "A B C Q",
+	 .scheduler = "best effort",
+	 .libvirt_min = 10000000,
+	 .libvirt_why = "older ones refuse it",
+	 .not_creatable = "none",
+	 .clients = clients,
+	 .client_count = COUNT_OF(clients),
 	 .layouts = &layout,
 	 .layout_count = 1,
 	 .partitions = partitions,
@@ -89,7 +108,7 @@ static struct gp_hostdev config[] = {
 	 .resolved = true,
 	 .gpu = 0,
 	 .vf = 3},
-	{.type = GP_HOSTDEV_MDEV, .mdev = {{0xab}}, .guest_xml = ""},
+	{.type = GP_HOSTDEV_MDEV, .mdev = {{0xab}}, .display = true, .ramfb = true, .guest_xml = ""},
 };
 
 static struct gp_domain domains[] = {
@@ -112,6 +131,7 @@ static struct gp_domain domains[] = {
 static const char expected[] =
 	"{\"format_version\":\"1.0\",\"kind\":\"observation\",\"hostname\":\"gpu-1\",\"host_kind\":\"captured\","
 	"\"root\":\"/srv/gpu-1\",\"domains_state\":{\"known\":true,\"why\":null},"
+	"\"hypervisor\":{\"libvirt\":\"9.3.2\",\"qemu\":null},"
 	"\"vfio_state\":{\"known\":false,\"why\":\"/proc is closed\"},"
 	"\"gpus\":[{\"address\":\"0000:41:00.0\",\"vendor\":\"8086\",\"device\":\"56c0\",\"subsystem_vendor\":\"8086\","
 	"\"subsystem_device\":\"4905\",\"class\":\"038000\",\"vendor_name\":\"Intel Corporation\",\"model\":\"Flex "
@@ -120,10 +140,17 @@ static const char expected[] =
 	"\"unfit_why\":null,\"unfit_remedy\":null,\"busy\":false,\"busy_by\":null,"
 	"\"sriov\":{\"present\":true,\"total_vfs\":31,\"num_vfs\":1,\"capability_known\":true,\"vf_enable\":true,"
 	"\"capability_num_vfs\":1,\"vf_offset\":1,\"vf_stride\":1,\"drivers_autoprobe\":false},"
-	"\"vram_bytes\":17179869184,\"vram_source\":\"mem_info_vram_total\","
-	"\"layouts\":[{\"count\":2,\"groups\":[{\"count\":2,\"profile\":\"half\",\"offers\":" OFFERS "}]}],"
+	"\"vram_bytes\":17179869184,\"vram_source\":\"mem_info_vram_total\",\"count\":1,"
+	"\"vendor_driver\":{\"driver_version\":\"550.54.10\",\"framework\":\"mdev\",\"framework_expected\":true,"
+	"\"series\":\"A B C Q\",\"scheduler\":\"best effort\",\"libvirt_min\":\"10.0.0\","
+	"\"libvirt_why\":\"older ones refuse it\",\"not_creatable\":\"none\","
+	"\"clients\":[{\"kind\":\"client\",\"name\":\"nv-hostengine\",\"pid\":77}]},"
+	"\"layouts\":[{\"count\":2,\"groups\":[{\"count\":2,\"profile\":\"half\",\"profile_id\":713,\"series\":\"Q\","
+	"\"most\":2,"
+	"\"alone\":true,\"offers\":" OFFERS "}]}],"
 	"\"partitions\":[{\"index\":0,\"address\":\"0000:41:00.1\",\"driver\":\"vfio-pci\",\"iommu_group\":77,"
-	"\"profile\":\"half\",\"offers\":" OFFERS ","
+	"\"profile\":\"half\",\"profile_id\":713,\"blank\":false,\"mdev\":\"cd000000-0000-0000-0000-000000000000\","
+	"\"params\":\"frame_rate_limiter=0\",\"unusable_why\":\"its driver is not bound\",\"offers\":" OFFERS ","
 	"\"holders\":[{\"kind\":\"vfio\",\"name\":\"qemu-system-x86\",\"pid\":812},"
 	"{\"kind\":\"domain-live\",\"name\":\"cad-01\",\"hostdev\":1},{\"kind\":\"driver\",\"name\":\"xe\"}]}]},"
 	"{\"address\":\"0000:42:00.0\",\"vendor\":\"10de\",\"device\":\"0000\",\"subsystem_vendor\":\"0000\","
@@ -133,15 +160,21 @@ static const char expected[] =
 	"out\",\"busy\":true,\"busy_by\":\"gpupart-write\","
 	"\"sriov\":{\"present\":false,\"total_vfs\":0,\"num_vfs\":0,\"capability_known\":false,\"vf_enable\":null,"
 	"\"capability_num_vfs\":null,\"vf_offset\":0,\"vf_stride\":0,\"drivers_autoprobe\":null},"
-	"\"vram_bytes\":null,\"vram_source\":null,\"layouts\":[],\"partitions\":[]}],"
+	"\"vram_bytes\":null,\"vram_source\":null,\"count\":0,"
+	"\"vendor_driver\":{\"driver_version\":null,\"framework\":null,\"framework_expected\":false,\"series\":null,"
+	"\"scheduler\":null,\"libvirt_min\":null,\"libvirt_why\":null,\"not_creatable\":null,\"clients\":[]},"
+	"\"layouts\":[],\"partitions\":[]}],"
 	"\"domains\":[{\"uuid\":\"c7000000-0000-0000-0000-000000000000\",\"name\":\"cad-01\",\"state\":\"running\","
 	"\"persistent\":true,\"autostart\":false,\"managed_save\":true,\"external\":\"pacemaker\",\"to_start\":true,"
 	"\"running_ms\":61000,\"config_known\":true,\"live_known\":false,\"unknown_why\":\"live XML: timed out\","
-	"\"config\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"alias\":\"ua-gpupart-0-cad\","
+	"\"config\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"display\":false,\"ramfb\":false,"
+	"\"elsewhere\":false,\"alias\":\"ua-gpupart-0-cad\","
 	"\"ours\":true,\"guest_xml\":\"<rom bar='off'/>\",\"partition\":\"vf:0000:41:00.0/3\"},"
-	"{\"type\":\"mdev\",\"source\":\"ab000000-0000-0000-0000-000000000000\",\"managed\":false,\"alias\":null,"
+	"{\"type\":\"mdev\",\"source\":\"ab000000-0000-0000-0000-000000000000\",\"managed\":false,\"display\":true,"
+	"\"ramfb\":true,\"elsewhere\":false,\"alias\":null,"
 	"\"ours\":false,\"guest_xml\":\"\",\"partition\":null}],\"live\":[],"
-	"\"places\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"alias\":\"ua-gpupart-0-cad\","
+	"\"places\":[{\"type\":\"pci\",\"source\":\"0000:41:00.4\",\"managed\":true,\"display\":false,\"ramfb\":false,"
+	"\"elsewhere\":false,\"alias\":\"ua-gpupart-0-cad\","
 	"\"ours\":true,\"guest_xml\":\"<rom bar='off'/>\",\"partition\":\"vf:0000:41:00.0/3\"}]}]}";
 
 START_TEST(every_fact_has_its_key)
@@ -154,6 +187,7 @@ START_TEST(every_fact_has_its_key)
 				       .domains = domains,
 				       .domain_count = 1,
 				       .domains_state = {.known = true},
+				       .hypervisor = {.version = 9003002},
 				       .vfio_state = {.why = "/proc is closed"}};
 	for (int i = 0; i < GP_RESOURCE_COUNT; i++)
 		group.offers[i] = partitions[0].offers[i] = offers[i];
@@ -166,8 +200,8 @@ END_TEST
 
 START_TEST(an_empty_snapshot_has_all_top_level_keys)
 {
-	static const char *const keys[] = {"format_version", "kind",       "hostname", "host_kind", "root",
-					   "domains_state",  "vfio_state", "gpus",     "domains"};
+	static const char *const keys[] = {"format_version", "kind",       "hostname",   "host_kind", "root",
+					   "domains_state",  "hypervisor", "vfio_state", "gpus",      "domains"};
 	struct json_object *json = gp_observed_to_json(&(struct gp_observed){0});
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
 		ck_assert_msg(json_object_object_get_ex(json, keys[i], NULL), "%s is missing", keys[i]);

@@ -102,6 +102,8 @@ int gp_host_write(struct gp_host *host, const struct gp_write_request *request, 
 	say(host, "begin %s", line);
 	meet_others(host);
 	host->last_guard = request->guard;
+	snprintf(host->last_program, sizeof(host->last_program), "%s",
+		 request->program != NULL ? request->program : "");
 	bool failed = fails(host, line, err);
 	uint32_t count;
 	if (!failed && gp_streq(request->attribute, "sriov_numvfs") && gp_parse_u32(request->after, &count) == 0) {
@@ -125,7 +127,7 @@ int gp_host_observe_pf(struct gp_host *host, struct gp_arena *arena, struct gp_p
 	if (hidden)
 		pf->late_rounds--;
 	gpu->addr = addr;
-	gpu->driver = "fake";
+	gpu->driver = host->driver;
 	gpu->num_vfs = hidden ? 0 : pf->vfs;
 	gpu->capability_known = true;
 	gpu->vf_enable = pf->cap_vfs > 0;
@@ -134,8 +136,21 @@ int gp_host_observe_pf(struct gp_host *host, struct gp_arena *arena, struct gp_p
 		struct gp_partition *partition = gp_arena_push(arena, gpu->partitions, gpu->partition_count);
 		partition->index = i;
 		partition->addr = fake_vf_addr(addr.bus, i);
+		partition->driver = i == 0 && host->vf_driver_rounds > 0 ? NULL : host->vf_driver;
 	}
+	host->vf_driver_rounds -= host->vf_driver_rounds > 0;
 	pthread_mutex_unlock(&host->lock);
+	return 0;
+}
+
+int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err)
+{
+	(void)err;
+	for (size_t i = 0; i < host->mdev_count; i++)
+		if (gp_uuid_equal(host->mdevs[i].uuid, uuid)) {
+			*out = host->mdevs[i];
+			return 1;
+		}
 	return 0;
 }
 
@@ -355,8 +370,9 @@ static int fake_state(struct gp_vmm *vmm, struct gp_uuid uuid, enum gp_domain_st
 static int fake_live_holders(struct gp_vmm *vmm, const struct gp_hostdev *devices, size_t count, struct gp_str *names,
 			     struct gp_error *err)
 {
-	(void)devices, (void)count;
 	struct gp_host *host = (struct gp_host *)vmm;
+	if (count > 0)
+		host->last_asked = devices[count - 1];
 	if (host->holders_unknown)
 		return gp_fail(err, GP_E_UNAVAILABLE, "libvirt went away");
 	if (host->live_holders != NULL)
@@ -389,15 +405,31 @@ struct gp_vmm *gp_host_vmm(struct gp_host *host, struct gp_error *err)
 
 static void fake_explain(const struct gp_gpu *gpu, const struct gp_step *step, struct gp_error *err)
 {
-	(void)gpu, (void)step;
-	gp_error_remedy(err, "explained by the back-end");
+	(void)gpu;
+	if (step->kind != GP_STEP_WAIT)
+		gp_error_remedy(err, "explained by the back-end");
+}
+
+static int fake_observe(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpu, struct gp_error *err)
+{
+	(void)host, (void)arena, (void)err;
+	gpu->framework = "seen anew";
+	return 0;
+}
+
+/* Words that only somebody can find who has looked at the device. */
+static void fake_explain_profile(const struct gp_gpu *gpu, const struct gp_step *step, struct gp_error *err)
+{
+	(void)step;
+	gp_error_remedy(err, "framework %s", gpu->framework);
 }
 
 const struct gp_vendor *gp_vendor_for(const struct gp_gpu *gpu)
 {
-	static const struct gp_vendor vendor = {.name = "fake", .explain = fake_explain};
-	(void)gpu;
-	return &vendor;
+	static const struct gp_vendor plain = {.name = "fake", .observe = fake_observe, .explain = fake_explain};
+	static const struct gp_vendor by_profile = {
+		.name = "fake", .by_profile = true, .observe = fake_observe, .explain = fake_explain_profile};
+	return gp_streq(gpu->driver, "nvidia") ? &by_profile : &plain;
 }
 
 void gp_step_render(const struct gp_step *step, struct gp_render_options options, struct gp_str *out)
@@ -411,6 +443,7 @@ void fake_init(struct gp_host *host)
 	*host = (struct gp_host){.vmm = {&fake_ops},
 				 .lock = PTHREAD_MUTEX_INITIALIZER,
 				 .changed = PTHREAD_COND_INITIALIZER,
+				 .driver = "fake",
 				 .fail_kind = GP_E_IO};
 	for (unsigned i = 0; i < FAKE_DOMAINS; i++)
 		host->domains[i] = (struct fake_domain){.state = GP_DOMAIN_RUNNING, .running_ms = 3600 * 1000};

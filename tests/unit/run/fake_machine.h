@@ -44,6 +44,11 @@ struct gp_host {
 	pthread_cond_t changed;
 	struct fake_pf pfs[FAKE_PFS];
 	struct fake_domain domains[FAKE_DOMAINS];
+	const char *driver;        /* of every PF; "nvidia" is of a back-end with profiles */
+	const char *vf_driver;     /* of every VF; NULL: none */
+	unsigned vf_driver_rounds; /* VF 0 is without it for so many looks */
+	struct gp_mdev mdevs[4];
+	size_t mdev_count;
 	const char *attribute_value; /* what every plain attribute reads as; NULL: unreadable */
 	const char *bound_driver;    /* of every device; NULL: none */
 
@@ -59,6 +64,8 @@ struct gp_host {
 	unsigned writing, most_writing;                 /* writes at the same time */
 	unsigned down, most_down;                       /* domains that were taken down and are not back */
 	enum gp_guard last_guard;
+	struct gp_hostdev last_asked; /* live_holders() was asked about it last */
+	char last_program[64];
 
 	char *lines[FAKE_LINES];
 	size_t line_count;

@@ -5,6 +5,7 @@
 
 #include "fake_machine.h"
 #include "run/executor.h"
+#include "run/steps.h"
 #include "run_suite.h"
 
 /* ---- building stages ---- */
@@ -854,12 +855,240 @@ START_TEST(without_libvirt_no_definition_is_touched)
 }
 END_TEST
 
-START_TEST(a_kind_without_a_back_end_fails)
+START_TEST(what_ends_a_stage_is_no_step_to_perform)
+{
+	const struct gp_step step = {.kind = GP_STEP_OBSERVE_AGAIN, .what = "observe again"};
+	struct gp_bench bench = {.host = &host};
+	struct gp_step_run run = {.bench = &bench, .step = &step};
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	ck_assert_int_eq(gp_step_perform(&run, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_UNSUPPORTED);
+}
+END_TEST
+
+/* ---- VFs that get their profiles one by one ---- */
+
+#define UUID "8a9c4f10-55a6-5c2e-9f6b-0123456789ab"
+
+static struct gp_step *write_type(unsigned pf, unsigned vf, const char *before, const char *after)
+{
+	struct gp_step *step = add_pf_step(GP_STEP_WRITE, pf, "nvidia/current_vgpu_type", after);
+	step->device = gp_arena_printf(arena, "vf:0000:%02x:00.0/%u", pf, vf);
+	step->before = before;
+	step->guard = GP_GUARD_VF_UNHELD;
+	return step;
+}
+
+static struct gp_step *remove_mdev(unsigned pf)
+{
+	struct gp_step *step = add_pf_step(GP_STEP_WRITE, pf, "remove", "1");
+	step->base = GP_BASE_MDEV;
+	step->device = UUID;
+	step->guard = GP_GUARD_VF_UNHELD;
+	return step;
+}
+
+static struct gp_step *make_mdev(unsigned pf, unsigned vf)
+{
+	struct gp_step *step = add_pf_step(GP_STEP_WRITE, pf, "mdev_supported_types/nvidia-712/create", UUID);
+	step->device = gp_arena_printf(arena, "vf:0000:%02x:00.0/%u", pf, vf);
+	return step;
+}
+
+static void add_mdev(unsigned pf, unsigned vf, const char *type)
+{
+	struct gp_mdev *mdev = &host.mdevs[host.mdev_count++];
+	ck_assert_int_eq(gp_uuid_parse(UUID, &mdev->uuid), 0);
+	mdev->parent = fake_vf_addr(pf, vf);
+	snprintf(mdev->type, sizeof(mdev->type), "%s", type);
+}
+
+START_TEST(the_guard_of_one_vf_asks_about_that_vf)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	add_chain(0);
+	write_type(1, 2, "713", "0");
+	ck_assert_int_eq(execute(), 0);
+	ck_assert_int_eq(host.last_guard, GP_GUARD_VF_UNHELD);
+	ck_assert_int_eq(host.last_asked.type, GP_HOSTDEV_PCI);
+	ck_assert_int_eq(gp_pci_addr_compare(host.last_asked.source, fake_vf_addr(1, 2)), 0);
+
+	add_mdev(1, 2, "nvidia-712");
+	remove_mdev(1);
+	ck_assert_int_eq(execute_again(), 0);
+	ck_assert_int_eq(host.last_asked.type, GP_HOSTDEV_MDEV);
+	ck_assert(gp_uuid_equal(host.last_asked.mdev, host.mdevs[0].uuid));
+}
+END_TEST
+
+START_TEST(a_vf_that_a_vm_got_meanwhile_keeps_its_profile)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	host.live_holders = "web-01";
+	add_chain(0);
+	write_type(1, 2, "713", "0");
+	ck_assert_int_eq(execute(), -1);
+	ck_step_error(1, GP_E_REFUSED, "VF 0000:01:01.2 is in use by a running VM");
+	ck_assert_str_eq(outcome.steps[0].error.holder, "web-01");
+	ck_assert_uint_eq(host.changes, 0);
+	add_mdev(1, 2, "nvidia-712");
+	host.live_holders = NULL;
+	host.no_libvirt = true;
+	last_chain()->step_count = 0;
+	last_id = 0;
+	remove_mdev(1);
+	ck_assert_int_eq(execute_again(), -1);
+	ck_step_error(1, GP_E_REFUSED, "unknown counts as in use: libvirt does not answer");
+	ck_assert_uint_eq(host.changes, 0);
+}
+END_TEST
+
+START_TEST(profiles_that_are_so_already_are_not_written)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	host.attribute_value = "712";
+	host.no_libvirt = true; /* nobody is asked */
+	add_mdev(1, 3, "nvidia-712");
+	add_chain(0);
+	write_type(1, 2, "0", "712");
+	make_mdev(1, 3);
+	ck_assert_int_eq(execute(), 0);
+	ck_counts(0, 2, 0, 0);
+	host.mdev_count = 0;
+	last_chain()->step_count = 0;
+	last_id = 0;
+	remove_mdev(1);
+	ck_assert_int_eq(execute_again(), 0);
+	ck_counts(0, 1, 0, 0);
+	ck_assert_uint_eq(host.changes, 0);
+}
+END_TEST
+
+START_TEST(a_mediated_device_elsewhere_is_not_the_one)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	add_chain(0);
+	make_mdev(1, 3);
+	add_mdev(1, 2, "nvidia-712"); /* on another VF */
+	ck_assert_int_eq(execute(), 0);
+	ck_counts(1, 0, 0, 0);
+	host.mdev_count = 0;
+	add_mdev(1, 3, "nvidia-71"); /* of another type */
+	ck_assert_int_eq(execute_again(), 0);
+	ck_counts(1, 0, 0, 0);
+}
+END_TEST
+
+static struct gp_step *run_sriov_manage(unsigned pf)
+{
+	struct gp_step *step = add_pf_step(GP_STEP_HELPER, pf, "sriov-manage", "-e");
+	step->program = "/usr/lib/nvidia/sriov-manage";
+	step->guard = GP_GUARD_NO_VFS;
+	return step;
+}
+
+START_TEST(a_program_is_not_run_where_there_are_vfs)
 {
 	add_chain(0);
-	add_pf_step(GP_STEP_DEFINE_NODEDEV, 1, "mdev", "x");
+	run_sriov_manage(1);
+	ck_assert_int_eq(execute(), 0);
+	ck_counts(1, 0, 0, 0);
+	ck_assert_str_eq(host.last_program, "/usr/lib/nvidia/sriov-manage");
+	ck_assert_int_eq(host.last_guard, GP_GUARD_NO_VFS);
+	host.pfs[1] = (struct fake_pf){.vfs = 16, .cap_vfs = 16};
+	ck_assert_int_eq(execute_again(), 0);
+	ck_counts(0, 1, 0, 0);
+	ck_assert_uint_eq(host.changes, 1);
+}
+END_TEST
+
+static struct gp_step *wait_driver(unsigned pf, uint64_t timeout_ms)
+{
+	struct gp_step *step = add_pf_step(GP_STEP_WAIT, pf, "vf-driver", "nvidia");
+	step->timeout_ms = timeout_ms;
+	return step;
+}
+
+START_TEST(the_driver_of_all_vfs_is_waited_for)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	host.vf_driver = "nvidia";
+	host.vf_driver_rounds = 3;
+	add_chain(0);
+	wait_driver(1, FAKE_PATIENCE_MS);
+	ck_assert_int_eq(execute(), 0);
+	ck_assert_uint_eq(host.vf_driver_rounds, 0);
+}
+END_TEST
+
+START_TEST(vfs_without_their_driver_are_named)
+{
+	host.pfs[1] = (struct fake_pf){.vfs = 2, .cap_vfs = 2};
+	host.vf_driver = "vfio-pci";
+	host.vf_driver_rounds = 1000;
+	add_chain(0);
+	wait_driver(1, 50);
 	ck_assert_int_eq(execute(), -1);
-	ck_assert_int_eq(outcome.steps[0].error.kind, GP_E_UNSUPPORTED);
+	ck_step_error(1, GP_E_VERIFY,
+		      "2 of 2 VFs of 0000:01:00.0 are not bound to driver nvidia: VF 0 (no driver), VF 1 (vfio-pci)");
+	host.pfs[1] = (struct fake_pf){.vfs = 12, .cap_vfs = 12};
+	ck_assert_int_eq(execute_again(), -1);
+	ck_step_error(1, GP_E_VERIFY, "VF 7 (vfio-pci), …");
+	host.pfs[1] = (struct fake_pf){0};
+	ck_assert_int_eq(execute_again(), -1);
+	ck_step_error(1, GP_E_VERIFY, "has no VFs");
+}
+END_TEST
+
+START_TEST(vfs_that_a_program_promised_are_explained)
+{
+	host.driver = "nvidia";
+	add_chain(0);
+	wait_vfs(1, "16")->timeout_ms = 50;
+	ck_assert_int_eq(execute(), -1);
+	ck_step_error(1, GP_E_VERIFY, "16 VFs were asked of 0000:01:00.0");
+	ck_step_error(1, GP_E_VERIFY, "sriov-manage reported success, but the driver may still be initialising");
+	ck_assert_str_eq(outcome.steps[0].error.remedy, "framework seen anew");
+}
+END_TEST
+
+START_TEST(who_explains_has_looked_at_the_device)
+{
+	host.driver = "nvidia";
+	host.pfs[1] = (struct fake_pf){.vfs = 4, .cap_vfs = 4};
+	host.fail_on = "0000:01:01.2";
+	add_chain(0);
+	write_type(1, 2, "0", "712");
+	ck_assert_int_eq(execute(), -1);
+	ck_assert_str_eq(outcome.steps[0].error.remedy, "framework seen anew");
+}
+END_TEST
+
+START_TEST(a_mediated_device_has_its_name_before_its_vf_is_there)
+{
+	add_attach();
+	struct gp_step *step = &last_chain()->steps[0];
+	step->hostdev.type = GP_HOSTDEV_MDEV;
+	ck_assert_int_eq(gp_uuid_parse(UUID, &step->hostdev.mdev), 0);
+	host.pfs[1].vfs = 0;
+	ck_assert_int_eq(execute(), 0);
+	ck_assert(gp_uuid_equal(host.domains[2].config[0].mdev, step->hostdev.mdev));
+}
+END_TEST
+
+START_TEST(a_vm_whose_mediated_device_is_gone_stays_off)
+{
+	host.fail_on = "0000:01:00.0";
+	host.domains[3].config[0] = (struct gp_hostdev){.type = GP_HOSTDEV_MDEV};
+	ck_assert_int_eq(gp_uuid_parse(UUID, &host.domains[3].config[0].mdev), 0);
+	host.domains[3].config_count = 1;
+	add_restart(3, 1);
+	ck_assert_int_eq(execute(), -1);
+	ck_never("start vm-03");
+	add_mdev(1, 0, "nvidia-712");
+	host.domains[3].state = GP_DOMAIN_RUNNING;
+	ck_assert_int_eq(execute_again(), -1);
+	ck_assert_int_ge(fake_line(&host, "start vm-03"), 0);
 }
 END_TEST
 
@@ -1058,7 +1287,18 @@ int main(void)
 		a_place_is_kept_and_forgotten,
 		a_vm_in_the_middle_of_an_exchange_stays_off,
 		without_libvirt_no_definition_is_touched,
-		a_kind_without_a_back_end_fails,
+		what_ends_a_stage_is_no_step_to_perform,
+		the_guard_of_one_vf_asks_about_that_vf,
+		a_vf_that_a_vm_got_meanwhile_keeps_its_profile,
+		profiles_that_are_so_already_are_not_written,
+		a_mediated_device_elsewhere_is_not_the_one,
+		a_program_is_not_run_where_there_are_vfs,
+		the_driver_of_all_vfs_is_waited_for,
+		vfs_without_their_driver_are_named,
+		vfs_that_a_program_promised_are_explained,
+		who_explains_has_looked_at_the_device,
+		a_mediated_device_has_its_name_before_its_vf_is_there,
+		a_vm_whose_mediated_device_is_gone_stays_off,
 		progress_is_told_in_the_thread_that_called,
 		what_takes_long_is_told,
 		an_interrupted_run_finishes_what_runs_and_brings_vms_back,

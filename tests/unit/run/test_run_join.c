@@ -149,6 +149,42 @@ START_TEST(a_mediated_device_is_no_pci_address)
 }
 END_TEST
 
+static struct gp_uuid uuid(uint8_t number)
+{
+	return (struct gp_uuid){{0x8a, [15] = number}};
+}
+
+static void make_mdev(struct gp_gpu *gpu, uint32_t vf, uint8_t number)
+{
+	gpu->partitions[vf].has_mdev = true;
+	gpu->partitions[vf].mdev = uuid(number);
+}
+
+START_TEST(a_mediated_device_is_the_vf_that_it_was_made_on)
+{
+	make_mdev(add_gpu("0000:41:00.0", 8, 4), 1, 7);
+	make_mdev(add_gpu("0000:42:00.0", 8, 4), 3, 5);
+	make_mdev(&observed->gpus[1], 2, 9);
+	struct gp_domain *web = add_domain("web-01");
+	*gp_arena_push(observed->arena, web->config, web->config_count) =
+		(struct gp_hostdev){.type = GP_HOSTDEV_MDEV, .mdev = uuid(5)};
+	*gp_arena_push(observed->arena, web->live, web->live_count) =
+		(struct gp_hostdev){.type = GP_HOSTDEV_MDEV, .mdev = uuid(7)};
+	*gp_arena_push(observed->arena, web->config, web->config_count) =
+		(struct gp_hostdev){.type = GP_HOSTDEV_MDEV, .mdev = uuid(6)}; /* gone with a reboot */
+	*gp_arena_push(observed->arena, web->places, web->place_count) =
+		(struct gp_hostdev){.type = GP_HOSTDEV_MDEV, .mdev = uuid(9)};
+	gp_join_domains(observed);
+	ck_assert(web->config[0].resolved && web->config[0].gpu == 1 && web->config[0].vf == 3);
+	ck_assert(web->live[0].resolved && web->live[0].gpu == 0 && web->live[0].vf == 1);
+	ck_assert(!web->config[1].resolved);
+	ck_assert(web->places[0].resolved && web->places[0].vf == 2);
+	ck_holder(&observed->gpus[1].partitions[3].holders[0], GP_HOLDER_DOMAIN_CONFIG, "web-01");
+	ck_holder(&observed->gpus[0].partitions[1].holders[0], GP_HOLDER_DOMAIN_LIVE, "web-01");
+	ck_assert_uint_eq(observed->gpus[1].partitions[2].holder_count, 0);
+}
+END_TEST
+
 START_TEST(every_vf_of_many_gpus_finds_its_holder)
 {
 	enum { GPUS = 32, VFS = 16 };
@@ -259,6 +295,10 @@ START_TEST(every_field_that_a_step_acts_on_counts)
 	ck_field_counts(timeout_ms, 1);
 	ck_field_counts(force, true);
 	ck_field_counts(guard, GP_GUARD_OFF);
+	ck_field_counts(program, "/usr/lib/nvidia/sriov-manage");
+	ck_field_counts(hostdev.mdev, ((struct gp_uuid){{1}}));
+	ck_field_counts(hostdev.display, true);
+	ck_field_counts(hostdev.ramfb, true);
 	ck_field_counts(disruption, GP_DISRUPTS_VM);
 }
 END_TEST
@@ -296,6 +336,43 @@ START_TEST(changed_facts_are_told_in_words)
 }
 END_TEST
 
+static void set_profile(struct gp_gpu *gpu, uint32_t vf, const char *profile, uint32_t id)
+{
+	gpu->partitions[vf].profile = profile;
+	gpu->partitions[vf].profile_id = id;
+	gpu->partitions[vf].blank = id == 0;
+}
+
+START_TEST(another_type_of_a_vf_is_a_changed_fact)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	struct gp_observed *before = observed;
+	struct gp_gpu *gpu = add_gpu("0000:41:00.0", 8, 5);
+	for (uint32_t vf = 0; vf < 5; vf++)
+		set_profile(gpu, vf, "A16-4Q", 713);
+	set_profile(gpu, 4, NULL, 999);
+	make_mdev(gpu, 1, 1);
+	make_mdev(gpu, 2, 2);
+	gpu->partitions[3].params = "a=1";
+
+	observed = gp_observed_new();
+	gpu = add_gpu("0000:41:00.0", 8, 5);
+	for (uint32_t vf = 0; vf < 5; vf++)
+		set_profile(gpu, vf, "A16-4Q", 713);
+	set_profile(gpu, 0, NULL, 0);
+	set_profile(gpu, 4, "A16-2Q", 712);
+	make_mdev(gpu, 1, 3);
+	gpu->partitions[3].params = "a=2";
+	ck_assert_str_eq(changes_since(before, 100, &text),
+			 "VF 0 of GPU 0000:41:00.0 was A16-4Q and is blank; "
+			 "VF 1 of GPU 0000:41:00.0 has another mediated device: 8a000000-0000-0000-0000-000000000003; "
+			 "VF 2 of GPU 0000:41:00.0 has lost its mediated device; "
+			 "VF 3 of GPU 0000:41:00.0 has other vgpu_params; "
+			 "VF 4 of GPU 0000:41:00.0 was of type 999 and is A16-2Q");
+	gp_observed_free(before);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -304,12 +381,14 @@ int main(void)
 		without_offset_and_stride_nothing_is_guessed,
 		a_link_is_believed_before_a_prediction,
 		a_mediated_device_is_no_pci_address,
+		a_mediated_device_is_the_vf_that_it_was_made_on,
 		every_vf_of_many_gpus_finds_its_holder,
 		only_a_foreign_driver_holds,
 		plans_are_the_same_whatever_their_ids,
 		the_first_step_that_differs_is_named,
 		every_field_that_a_step_acts_on_counts,
 		changed_facts_are_told_in_words,
+		another_type_of_a_vf_is_a_changed_fact,
 	};
 	return run_tests("run/join", tests, COUNT_OF(tests), set_up, tear_down);
 }

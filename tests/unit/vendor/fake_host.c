@@ -53,3 +53,23 @@ int gp_host_list(struct gp_host *host, const char *path, int (*each)(void *conte
 	}
 	return 0;
 }
+
+/* Of NVIDIA's driver there is nothing. */
+int gp_host_vgpu_types(struct gp_host *host, const struct gp_gpu *gpu, const struct gp_vgpu_type **types, size_t *count,
+		       struct gp_error *err)
+{
+	(void)host;
+	(void)gpu;
+	*types = NULL;
+	*count = 0;
+	return gp_fail(err, GP_E_NOT_FOUND, "there is no list of vGPU types");
+}
+
+int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err)
+{
+	(void)host;
+	(void)uuid;
+	(void)out;
+	(void)err;
+	return 0;
+}

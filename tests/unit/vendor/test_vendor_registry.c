@@ -48,17 +48,6 @@ static struct gp_gpu observed(struct gp_gpu gpu)
 	return gpu;
 }
 
-START_TEST(nvidia_needs_its_own_back_end)
-{
-	struct gp_gpu gpu = observed((struct gp_gpu){.vendor = 0x10de, .sriov = true, .total_vfs = 16});
-	ck_assert_int_eq(gpu.unfit, GP_UNFIT_NEEDS_BACKEND);
-	ck_assert_str_eq(gpu.unfit_why,
-			 "needs its own back-end: an NVIDIA GPU is partitioned by vGPU types of its vGPU "
-			 "driver, not by a number of VFs, and this version of gpupart cannot set them");
-	ck_assert_str_eq(gpu.unfit_remedy, "let no class match it, for instance with not: {vendor: nvidia}");
-}
-END_TEST
-
 START_TEST(gim_needs_its_own_back_end)
 {
 	struct gp_gpu gpu = observed((struct gp_gpu){.vendor = 0x1002, .driver = "gim", .sriov = true, .total_vfs = 8});
@@ -90,9 +79,7 @@ static struct gp_step *push_nothing(struct gp_step_sink *sink, enum gp_step_kind
 
 START_TEST(what_is_not_supported_is_never_changed)
 {
-	struct gp_gpu gpus[] = {{.vendor = 0x10de, .sriov = true, .total_vfs = 16},
-				{.driver = "gim", .sriov = true, .total_vfs = 8},
-				{.vendor = 0x1a03}};
+	struct gp_gpu gpus[] = {{.driver = "gim", .sriov = true, .total_vfs = 8}, {.vendor = 0x1a03}};
 	struct gp_class class_of = {.name = "vdi", .count = 8, .series = "Q"};
 	for (size_t i = 0; i < COUNT_OF(gpus); i++) {
 		const struct gp_vendor *vendor = gp_vendor_for(&gpus[i]);
@@ -149,7 +136,6 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		the_most_specific_back_end_takes_a_gpu,
-		nvidia_needs_its_own_back_end,
 		gim_needs_its_own_back_end,
 		a_gpu_without_sriov_says_so,
 		what_is_not_supported_is_never_changed,
