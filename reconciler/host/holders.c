@@ -286,6 +286,8 @@ static bool any_device_opened(const struct scan *scan)
 static void join_partition(struct scan *scan, struct gp_partition *partition)
 {
 	char name[GP_PCI_ADDR_SIZE];
+	if (partition->driver == NULL)
+		return; /* a VFIO descriptor keeps it bound */
 	gp_pci_addr_format(partition->addr, name);
 	if (partition->iommu_group_known)
 		add_holders_of(scan, partition, false, partition->iommu_group);
@@ -310,20 +312,13 @@ static struct gp_partition *partition_of(struct gp_gpu *gpus, size_t gpu_count, 
 }
 
 /* It has an IOMMU group of its own, and so has each other on the same VF. */
-static void join_mdev(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count, const char *name)
+static void join_mdev(struct scan *scan, int siblings, struct gp_partition *partition, const char *name)
 {
-	struct gp_mdev mdev;
-	struct gp_uuid uuid;
 	uint32_t group;
-	if (gp_uuid_parse(name, &uuid) < 0)
-		return;
-	int found = gp_host_find_mdev(scan->host, uuid, &mdev, NULL);
-	if (found < 0 && scan->unknown_why == NULL)
-		scan->unknown_why = "a mediated device cannot be read";
-	struct gp_partition *partition = found == 1 ? partition_of(gpus, gpu_count, mdev.parent) : NULL;
-	if (partition == NULL)
-		return;
-	if (gp_mdev_iommu_group(scan->host, name, &group))
+	char vf[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(partition->addr, vf);
+	if (gp_mdev_iommu_group_on(scan->host, siblings, vf, name, &group) ||
+	    gp_mdev_iommu_group(scan->host, name, &group))
 		add_holders_of(scan, partition, false, group);
 	else if (scan->unknown_why == NULL)
 		scan->unknown_why = "the IOMMU group of a mediated device cannot be read";
@@ -334,14 +329,38 @@ static void join_mdev(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count, 
 		add_holders_of(scan, partition, true, device.number);
 }
 
-static void join_mdevs(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
+static void find_and_join_mdev(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count, const char *name)
+{
+	struct gp_mdev mdev;
+	struct gp_uuid uuid;
+	if (gp_uuid_parse(name, &uuid) < 0)
+		return;
+	int found = gp_host_find_mdev(scan->host, uuid, &mdev, NULL);
+	if (found < 0 && scan->unknown_why == NULL)
+		scan->unknown_why = "a mediated device cannot be read";
+	struct gp_partition *partition = found == 1 ? partition_of(gpus, gpu_count, mdev.parent) : NULL;
+	if (partition != NULL)
+		join_mdev(scan, -1, partition, name);
+}
+
+/* Where the back-end has told already which mediated devices there are. */
+static void join_known_mdevs(struct scan *scan, struct gp_gpu *gpu)
+{
+	char name[GP_UUID_SIZE];
+	gp_autoclose int siblings = gpu->count > 0 ? gp_pci_open_siblings(scan->host, gpu->addr) : -1;
+	for (size_t i = 0; i < gpu->partition_count; i++)
+		if (gpu->partitions[i].has_mdev)
+			join_mdev(scan, siblings, &gpu->partitions[i], gp_uuid_format(gpu->partitions[i].mdev, name));
+}
+
+static void find_mdevs(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
 {
 	GP_CLEANUP(gp_names_clear) struct gp_names names = {0};
 	if (gp_mdev_list(scan->host, &names) < 0 && scan->unknown_why == NULL)
 		scan->unknown_why =
 			gp_arena_printf(scan->arena, "mediated devices cannot be listed: %s", strerror(errno));
 	for (size_t i = 0; i < names.count; i++)
-		join_mdev(scan, gpus, gpu_count, gp_names_at(&names, i));
+		find_and_join_mdev(scan, gpus, gpu_count, gp_names_at(&names, i));
 }
 
 static void join_holders(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
@@ -349,12 +368,19 @@ static void join_holders(struct scan *scan, struct gp_gpu *gpus, size_t gpu_coun
 	if (scan->opened_count == 0)
 		return;
 	qsort(scan->opened, scan->opened_count, sizeof(*scan->opened), by_file);
+	bool told = true; /* by each GPU's back-end, which mediated devices there are */
 	for (size_t i = 0; i < gpu_count; i++) {
+		told = told && gpus[i].backend != NULL && gpus[i].unfit != GP_UNFIT_UNREADABLE;
+		if (gp_streq(gpus[i].framework, "mdev")) { /* its VFs themselves are never opened */
+			join_known_mdevs(scan, &gpus[i]);
+			continue;
+		}
 		gp_pci_read_iommu_groups(scan->host, &gpus[i]);
 		for (size_t j = 0; j < gpus[i].partition_count; j++)
 			join_partition(scan, &gpus[i].partitions[j]);
 	}
-	join_mdevs(scan, gpus, gpu_count);
+	if (!told)
+		find_mdevs(scan, gpus, gpu_count);
 }
 
 /* ---- clients of NVIDIA's driver ---- */

@@ -115,6 +115,9 @@ struct gp_mdev {
 
 /* 1: *out tells what it is; 0: there is none of this name; -1: that cannot be told. */
 int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err);
+/* All that there are, in the order of their names; none where there is no such bus. */
+int gp_host_each_mdev(struct gp_host *host, void (*each)(void *context, const struct gp_mdev *mdev), void *context,
+		      struct gp_error *err);
 
 /* ---- holders (holders.c) ---- */
 

@@ -128,11 +128,21 @@ char *gp_pci_ids_model(struct gp_arena *arena, const struct gp_gpu *gpu, const s
 /* Opens the list that speaks for this host; -1 when there is none. */
 int gp_pci_ids_open(struct gp_host *host);
 
+/* ---- pci_observe.c: VFs mostly lie beside their PF, which is the shortest way to them ---- */
+
+/* The directory that the PF is in, or -1: then the way to a VF is by its address. Caller closes. */
+int gp_pci_open_siblings(struct gp_host *host, struct gp_pci_addr pf);
+/* Text of a link below a VF, such as "driver". */
+bool gp_pci_read_vf_link(struct gp_host *host, int siblings, const char *vf, const char *name, char *target,
+			 size_t size);
+
 /* ---- mdev.c ---- */
 
 /* The UUIDs of all mediated devices of the host. 0, or -1 with errno. */
 int gp_mdev_list(struct gp_host *host, struct gp_names *names);
+/* The group of one whose VF is not known; or, faster, of one on this VF (siblings: see gp_pci_read_vf_link). */
 bool gp_mdev_iommu_group(struct gp_host *host, const char *uuid, uint32_t *group);
+bool gp_mdev_iommu_group_on(struct gp_host *host, int siblings, const char *vf, const char *uuid, uint32_t *group);
 
 /* ---- vgpu_config.c ---- */
 

@@ -67,3 +67,59 @@ bool gp_mdev_iommu_group(struct gp_host *host, const char *uuid, uint32_t *group
 	return read_link_of(host, uuid, "/iommu_group", target, sizeof(target)) > 0 &&
 	       gp_parse_u32(gp_last_component(target), group) == 0;
 }
+
+bool gp_mdev_iommu_group_on(struct gp_host *host, int siblings, const char *vf, const char *uuid, uint32_t *group)
+{
+	char target[LINK_SIZE], name[PATH_SIZE];
+	snprintf(name, sizeof(name), "%s/iommu_group", uuid);
+	return gp_pci_read_vf_link(host, siblings, vf, name, target, sizeof(target)) &&
+	       gp_parse_u32(gp_last_component(target), group) == 0;
+}
+
+/* ---- all of them ---- */
+
+/* "../../../devices/pci0000:41/0000:41:00.4/UUID" leads there from the root without another link on the way. */
+static bool read_type_at(struct gp_host *host, const char *link, char *target, size_t size)
+{
+	char path[LINK_SIZE + PATH_SIZE];
+	if (!gp_starts_with(link, "../../../devices/"))
+		return false;
+	snprintf(path, sizeof(path), "sys/%s/mdev_type", link + strlen("../../../"));
+	return gp_readlink_inside(host->root_fd, path, target, size, GP_INSIDE_PLAIN) > 0;
+}
+
+static int read_mdev_in(struct gp_host *host, int directory, const char *name, struct gp_mdev *out,
+			struct gp_error *err)
+{
+	char link[LINK_SIZE], target[LINK_SIZE];
+	if (gp_uuid_parse(name, &out->uuid) < 0)
+		return 0;
+	if (gp_readlink_inside(directory, name, link, sizeof(link), GP_INSIDE_PLAIN) < 0 ||
+	    !read_type_at(host, link, target, sizeof(target)))
+		return gp_host_find_mdev(host, out->uuid, out, err); /* the long way round, and its words */
+	if (!take_parent(link, &out->parent))
+		return fail_unreadable(err, EINVAL, name);
+	snprintf(out->type, sizeof(out->type), "%s", gp_last_component(target));
+	return 1;
+}
+
+int gp_host_each_mdev(struct gp_host *host, void (*each)(void *context, const struct gp_mdev *mdev), void *context,
+		      struct gp_error *err)
+{
+	GP_CLEANUP(gp_names_clear) struct gp_names names = {0};
+	gp_autoclose int directory =
+		gp_open_inside(host->root_fd, MDEV_DEVICES, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	if (directory < 0)
+		return errno == ENOENT ? 0 : gp_host_fail_path(err, errno, MDEV_DEVICES, "read");
+	if (gp_mdev_list(host, &names) < 0)
+		return gp_host_fail_path(err, errno, MDEV_DEVICES, "read");
+	for (size_t i = 0; i < names.count; i++) {
+		struct gp_mdev mdev = {0};
+		int found = read_mdev_in(host, directory, gp_names_at(&names, i), &mdev, err);
+		if (found < 0)
+			return -1;
+		if (found > 0)
+			each(context, &mdev);
+	}
+	return 0;
+}

@@ -192,14 +192,14 @@ bool gp_pci_in_transition(const struct gp_gpu *gpu)
 /* ---- VFs ---- */
 
 /* VFs lie beside their PF, so the directory above it saves the walk from the root; -1 when it cannot be opened. */
-static int open_siblings(struct gp_host *host, struct gp_pci_addr pf)
+int gp_pci_open_siblings(struct gp_host *host, struct gp_pci_addr pf)
 {
 	char path[PATH_SIZE], name[GP_PCI_ADDR_SIZE];
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/..", gp_pci_addr_format(pf, name));
 	return gp_open_inside(host->root_fd, path, O_PATH | O_DIRECTORY, 0, GP_INSIDE_ROOT);
 }
 
-static bool read_vf_link(struct gp_host *host, int siblings, const char *vf, const char *name, char *target,
+bool gp_pci_read_vf_link(struct gp_host *host, int siblings, const char *vf, const char *name, char *target,
 			 size_t size)
 {
 	char path[PATH_SIZE];
@@ -235,7 +235,7 @@ static void read_vf(const struct device *device, int siblings, uint32_t index, s
 	partition->index = index;
 	partition->addr = addr;
 	gp_pci_addr_format(addr, vf);
-	if (!read_vf_link(device->host, dir, vf, "driver", target, sizeof(target)))
+	if (!gp_pci_read_vf_link(device->host, dir, vf, "driver", target, sizeof(target)))
 		return;
 	partition->driver = share_text(device->arena, driver_before, gp_last_component(target));
 }
@@ -243,7 +243,7 @@ static void read_vf(const struct device *device, int siblings, uint32_t index, s
 static void read_vfs(const struct device *device, struct gp_gpu *gpu)
 {
 	const struct entries *entries = &device->entries;
-	gp_autoclose int siblings = entries->virtfn_count > 0 ? open_siblings(device->host, device->addr) : -1;
+	gp_autoclose int siblings = entries->virtfn_count > 0 ? gp_pci_open_siblings(device->host, device->addr) : -1;
 	for (size_t i = 0; i < entries->virtfn_count; i++)
 		read_vf(device, siblings, entries->virtfn[i], gpu);
 	gpu->num_vfs = (uint32_t)gpu->partition_count;
@@ -253,14 +253,14 @@ static void read_vfs(const struct device *device, struct gp_gpu *gpu)
 void gp_pci_read_iommu_groups(struct gp_host *host, struct gp_gpu *gpu)
 {
 	char target[LINK_SIZE], vf[GP_PCI_ADDR_SIZE];
-	gp_autoclose int siblings = gpu->partition_count > 0 ? open_siblings(host, gpu->addr) : -1;
+	gp_autoclose int siblings = gpu->partition_count > 0 ? gp_pci_open_siblings(host, gpu->addr) : -1;
 	for (size_t i = 0; i < gpu->partition_count; i++) {
 		struct gp_partition *partition = &gpu->partitions[i];
 		if (partition->driver == NULL || partition->iommu_group_known)
 			continue;
 		gp_pci_addr_format(partition->addr, vf);
-		if (read_vf_link(host, siblings, vf, "iommu_group", target, sizeof(target)) ||
-		    read_vf_link(host, -1, vf, "iommu_group", target, sizeof(target)))
+		if (gp_pci_read_vf_link(host, siblings, vf, "iommu_group", target, sizeof(target)) ||
+		    gp_pci_read_vf_link(host, -1, vf, "iommu_group", target, sizeof(target)))
 			partition->iommu_group_known =
 				gp_parse_u32(gp_last_component(target), &partition->iommu_group) == 0;
 	}

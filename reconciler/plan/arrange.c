@@ -156,9 +156,8 @@ static void fault_too_few(struct gp_sheet *sheet, struct gp_gpu_row *row, uint32
 {
 	struct gp_diag *diag =
 		gp_sheet_fault(sheet, GP_E_UNAVAILABLE, "vfs-unusable", row->class_of->partitions_mark,
-			       "GPU %s (%s) has too few usable VFs for %s: %u %s missing",
-			       gp_gpu_name(sheet, row), row->gpu->model, gp_cut_wanted(sheet, row), missing,
-			       missing == 1 ? "is" : "are");
+			       "GPU %s (%s) has too few usable VFs for %s: %u %s missing", gp_gpu_name(sheet, row),
+			       row->gpu->model, gp_cut_wanted(sheet, row), missing, missing == 1 ? "is" : "are");
 
 	for (uint32_t i = 0; i < row->slot_count; i++) {
 		if (!row->slots[i].now || is_usable(&row->slots[i]))

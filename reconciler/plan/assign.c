@@ -506,18 +506,15 @@ static size_t competitors_of(const struct gp_placement_result *result, const str
 	return count > at_least ? count : at_least;
 }
 
-/* All its GPUs are at fault: that was said of them, and nothing can be said of their partitions. */
-static bool is_lost_with_gpus(const struct gp_sheet *sheet, const struct gp_request *want)
+/* A GPU is at fault, which was said: that others have too few for all is but what follows from it. */
+static bool is_short_of_gpus(struct gp_sheet *sheet, const struct gp_ask *ask)
 {
-	size_t gpus = 0, faulty = 0;
+	struct tally t = tally_of(sheet, ask);
+	bool any_faulty = false;
 
-	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
-		if (!wants_class(want, &sheet->gpus[g]))
-			continue;
-		gpus++;
-		faulty += sheet->gpus[g].faulty;
-	}
-	return gpus && faulty == gpus;
+	for (size_t g = 0; g < sheet->observed->gpu_count; g++)
+		any_faulty = any_faulty || (sheet->gpus[g].faulty && wants_class(ask->want, &sheet->gpus[g]));
+	return any_faulty && (t.fitting > 0 || t.partitions == 0);
 }
 
 /* One fault for all the VMs of one pattern that come away with nothing. */
@@ -530,7 +527,7 @@ static void fault_shortages(struct gp_sheet *sheet, const struct gp_placement_re
 		const struct gp_request *want = sheet->asks[widest->asker]->want;
 		size_t *failed = NULL, failed_count = 0;
 
-		if (told[i] || is_lost_with_gpus(sheet, want))
+		if (told[i] || is_short_of_gpus(sheet, sheet->asks[widest->asker]))
 			continue;
 		for (size_t j = i; j < result->shortage_count; j++) {
 			if (sheet->asks[result->shortages[j].asker]->want != want)

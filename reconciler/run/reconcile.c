@@ -275,8 +275,8 @@ static void blame_the_host(struct gp_diags *diags)
 }
 
 /*
- * A GPU that was left half-way must not keep the others from their work: what it shows now may be nothing that a plan can
- * be made of. So the plan is made as if it were as before, and its part of that is left out.
+ * A GPU that was left half-way must not keep the others from their work: what it shows now may be nothing that a plan
+ * can be made of. So the plan is made as if it were as before, and its part of that is left out.
  */
 static void plan_without(const struct apply *apply, const struct trouble *trouble, struct look *look)
 {

@@ -18,28 +18,10 @@
 
 /* ---- the host's mediated devices, by the VF that they are on ---- */
 
-struct listing {
-	struct gp_nvidia_look *look;
-	struct gp_error err;
-};
-
-static void listing_clear(struct listing *listing)
+static void add_mdev(void *context, const struct gp_mdev *mdev)
 {
-	gp_error_clear(&listing->err);
-}
-
-static int add_mdev(void *context, const char *name)
-{
-	struct listing *listing = context;
-	struct gp_nvidia_survey *survey = listing->look->survey;
-	struct gp_uuid uuid;
-	struct gp_mdev mdev;
-	if (gp_uuid_parse(name, &uuid) < 0)
-		return 0;
-	int found = gp_host_find_mdev(listing->look->host, uuid, &mdev, &listing->err);
-	if (found > 0)
-		*gp_arena_push(listing->look->arena, survey->mdevs, survey->mdev_count) = mdev;
-	return found < 0;
+	struct gp_nvidia_look *look = context;
+	*gp_arena_push(look->arena, look->survey->mdevs, look->survey->mdev_count) = *mdev;
 }
 
 static int by_parent(const void *a, const void *b)
@@ -54,15 +36,10 @@ static int list_mdevs(struct gp_nvidia_look *look, struct gp_error *err)
 	struct gp_nvidia_survey *survey = look->survey;
 	if (survey->mdevs_known)
 		return 0;
-	GP_CLEANUP(listing_clear) struct listing listing = {.look = look};
 	survey->mdevs = NULL;
 	survey->mdev_count = 0;
-	int listed = gp_host_list(look->host, MDEV_DEVICES, add_mdev, &listing, &listing.err);
-	/* No such directory: the module is not loaded, and there are none. */
-	if (listing.err.kind != GP_E_NONE && !(listed < 0 && listing.err.kind == GP_E_NOT_FOUND)) {
-		gp_error_move(err, &listing.err);
+	if (gp_host_each_mdev(look->host, add_mdev, look, err) < 0)
 		return -1;
-	}
 	if (survey->mdev_count > 1)
 		qsort(survey->mdevs, survey->mdev_count, sizeof(*survey->mdevs), by_parent);
 	survey->mdevs_known = true;

@@ -336,6 +336,11 @@ START_TEST(attribute_paths_refuse_hostile_names)
 		{GP_BASE_PCI, "..", "x", NULL},
 		{GP_BASE_DRM, "..", "x", NULL},
 		{GP_BASE_DRM, "card1/../..", "x", NULL},
+		{GP_BASE_PCI, "0000:41:00.4", "mdev_supported_types/nvidia-712/create",
+		 "sys/bus/pci/devices/0000:41:00.4/mdev_supported_types/nvidia-712/create"},
+		{GP_BASE_MDEV, "c2177883-f1bb-47f0-914d-32a22e3a8804", "remove",
+		 "sys/bus/mdev/devices/c2177883-f1bb-47f0-914d-32a22e3a8804/remove"},
+		{GP_BASE_MDEV, "C2177883-F1BB-47F0-914D-32A22E3A8804", "remove", NULL}, /* the kernel writes it small */
 		{GP_BASE_MDEV, "not-a-uuid", "remove", NULL},
 		{GP_BASE_DOMAIN, "web-01", "x", NULL},
 		{GP_BASE_PCI, NULL, "x", NULL},

@@ -18,7 +18,7 @@
 
 #include "plan_suite.h"
 
-enum { ROUNDS = 6000, SEED = 11, MOST_VMS = 5, GPUS = 3, VFS = 16, ROUNDS_TO_REST = 3, MOST_STEPS = 200 };
+enum { ROUNDS = 2000, SEED = 11, MOST_VMS = 5, GPUS = 3, VFS = 16, ROUNDS_TO_REST = 3, MOST_STEPS = 200 };
 
 static uint32_t pick(uint32_t *state, uint32_t below)
 {
@@ -341,8 +341,8 @@ static void check_bindings(const struct run *run, const struct drawn *drawn)
 	}
 }
 
-/* Steps of a digest, each by itself, without what is replaced: a mediated device that was nowhere may be somewhere by
- * then. */
+/* Steps of a digest, each by itself; without what is replaced, since a mediated device that was nowhere may be
+ * somewhere by then; and without the number of the VF, since two that are as good as each other may change places. */
 static void split(char *digest, const char **steps, size_t *count)
 {
 	char *rest = NULL;
@@ -355,6 +355,11 @@ static void split(char *digest, const char **steps, size_t *count)
 		old = step + strlen("replace a ");
 		if (gp_starts_with(step, "replace ") && arrow)
 			memmove(old, arrow, strlen(arrow) + 1);
+		for (char *slash = step; (slash = strchr(slash, '/')) != NULL;) {
+			size_t digits = strspn(++slash, "0123456789");
+
+			memmove(slash, slash + digits, strlen(slash + digits) + 1);
+		}
 		steps[(*count)++] = step;
 	}
 }
@@ -401,7 +406,7 @@ static void carry_out(struct run *run, uint32_t *state, const struct drawn *draw
 		      gp_str_text(&why));
 		gp_autofree char *was = gp_xstrdup(gp_str_text(&run->digest));
 		run_again(run);
-		CHECK(run->plan->diags.error_count == 0, run, drawn, "errors after %s", was);
+		CHECK(guessed || run->plan->diags.error_count == 0, run, drawn, "errors after %s", was);
 		/* Of those who wait some may find a better place by then: what was by hand is ours to give. */
 		CHECK(rest || guessed || waited || run->plan->stage_count == 0, run, drawn, "not at rest after %s",
 		      was);
@@ -440,8 +445,10 @@ static bool boot_and_carry_out(struct run *run, uint32_t *state, const struct dr
 		return false;
 	scene_reboot(run->scene);
 	run_again(run);
-	CHECK(run->plan->diags.error_count == 0, run, drawn, "errors after a boot");
 	carry_out(run, state, drawn, false);
+	if (run->plan->diags.error_count && strstr(gp_str_text(&drawn->host), "seems"))
+		return false; /* what was made of a wrong guess */
+	CHECK(run->plan->diags.error_count == 0, run, drawn, "errors after a boot");
 	CHECK(run->plan->waiting_count == 0, run, drawn, "waits after a boot");
 	check_bindings(run, drawn);
 	return true;
@@ -477,7 +484,6 @@ START_TEST(random_hosts_and_wishes)
 		check_bindings(&run, &drawn);
 		booted += boot_and_carry_out(&run, &state, &drawn);
 	}
-	printf("planned %zu looked %zu waited %zu refused %zu booted %zu\n", planned, looked, waited, refused, booted);
 	/* The draw is no test if it draws only one kind. */
 	ck_assert_uint_gt(planned, ROUNDS / 8);
 	ck_assert_uint_gt(looked, ROUNDS / 16);

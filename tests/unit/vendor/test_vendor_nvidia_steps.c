@@ -122,10 +122,10 @@ START_TEST(vfs_are_enabled_and_then_looked_at)
 			 "write pci vf:0000:41:00.0/1 nvidia/vgpu_params: any -> disable_vnc=1, 10 s, guard none, "
 			 "disrupts none [set its vgpu_params] case 41\n");
 	ck_assert_str_eq(f.sink.observe_why, "which vGPU framework the driver uses can only be seen once VFs exist");
-	ck_assert_uint_eq(f.later, 4);
+	ck_assert_uint_eq(f.later, 3);
 	ck_assert_str_eq(f.steps[0].program, "/usr/lib/nvidia/sriov-manage");
 	ck_assert_str_eq(f.steps[0].reason.code, "gpu");
-	ck_assert_str_eq(f.steps[3].reason.code, "vf");
+	ck_assert_str_eq(f.steps[4].reason.code, "vf");
 }
 END_TEST
 
