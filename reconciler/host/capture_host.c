@@ -194,6 +194,7 @@ static bool is_of_interest(const char *pid, const char *comm, char state)
 /* Its name, its state and its rights; nothing of its command line or its files. */
 static void take_process_files(struct taking *taking, const char *pid, const char *comm, char state)
 {
+	enum { STATUS_MAX = 16 * 1024 };
 	static const char *const files[] = {"limits", "wchan", "stack"};
 	GP_CLEANUP(gp_str_clear) struct gp_str rights = {0};
 	gp_autofree char *comm_path = gp_xasprintf("proc/%s/comm", pid);
@@ -201,7 +202,7 @@ static void take_process_files(struct taking *taking, const char *pid, const cha
 	gp_autofree char *status_path = gp_xasprintf("proc/%s/status", pid);
 	gp_autofree char *comm_text = gp_xasprintf("%s\n", comm);
 	gp_autofree char *stat_text = gp_xasprintf("%s (%s) %c\n", pid, comm, state);
-	const char *status = read_whole(taking, status_path, GP_ATTR_MAX * 4);
+	const char *status = read_whole(taking, status_path, STATUS_MAX);
 	const char *line = status == NULL ? NULL : strstr(status, "\nCapEff:");
 	put(taking, comm_path, comm_text);
 	put(taking, stat_path, stat_text);

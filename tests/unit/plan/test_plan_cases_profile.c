@@ -460,6 +460,9 @@ START_TEST(case_109_its_name_is_out_of_reach)
 
 	expect_done(103, MDEVS "vf 42 3 4Q a/0\nvm a off", want, "41/0 +4Q a/4, attach a 41/0");
 	expect_done(103, MDEVS "vf 42 3 4Q a/0\nvm a off c:0.vdi=a/0", want, "41/0 +4Q a/4, replace a 42/3>41/0");
+	/* `keep` lets none go, either. */
+	expect_done(103, MDEVS "vf 41 3 4Q a/0\nvm a off c:0.one=a/0", TWO(keep, 4) IN(a, two),
+		    "42/0 +4Q a/4, replace a 41/3>42/0");
 	/* The next one is there, too. */
 	expect_done(103, MDEVS "vf 42 3 4Q a/0\nvf 42 4 4Q a/65536\nvm a off", want, "41/0 +4Q a/8, attach a 41/0");
 }

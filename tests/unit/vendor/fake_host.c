@@ -65,11 +65,12 @@ int gp_host_vgpu_types(struct gp_host *host, const struct gp_gpu *gpu, const str
 	return gp_fail(err, GP_E_NOT_FOUND, "there is no list of vGPU types");
 }
 
-int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err)
+int gp_host_each_mdev(struct gp_host *host, void (*each)(void *context, const struct gp_mdev *mdev), void *context,
+		      struct gp_error *err)
 {
 	(void)host;
-	(void)uuid;
-	(void)out;
+	(void)each;
+	(void)context;
 	(void)err;
 	return 0;
 }
