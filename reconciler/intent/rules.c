@@ -80,11 +80,13 @@ const struct gp_text_rule gp_rule_scheduler = {"a word such as equal-share", NUL
 const struct gp_text_rule gp_rule_profile = {"the name of a vGPU type such as A16-4Q", NULL, normal_word};
 const struct gp_text_rule gp_rule_mig = {"the name of a MIG profile such as 1g.10gb", NULL, normal_word};
 
-/* "key=value,key=value": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most.
+/* "key=value,key=value", or "none" for "": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most.
  */
 static const char *normal_params(struct gp_arena *arena GP_UNUSED, const char *text)
 {
 	static const char allowed[] = WORDS "_.-";
+	if (gp_streq(text, "none"))
+		return "";
 	for (const char *at = text; strlen(text) <= LONGEST_PARAMS;) {
 		size_t key = strspn(at, allowed);
 		if (key == 0 || at[key] != '=')
@@ -100,7 +102,7 @@ static const char *normal_params(struct gp_arena *arena GP_UNUSED, const char *t
 	return NULL;
 }
 const struct gp_text_rule gp_rule_vgpu_params = {
-	"settings such as \"frame_rate_limiter=0,disable_vnc=1\"",
+	"settings such as \"frame_rate_limiter=0,disable_vnc=1\", or none",
 	"write key=value, separated by commas without blanks; letters, digits, '_', '.' and '-'", normal_params};
 
 /* What is run as root is named without a detour. */

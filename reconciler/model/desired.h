@@ -116,7 +116,7 @@ struct gp_class {
 	struct gp_mark backing_mark;
 	const char *scheduler; /* reserved; NULL not given */
 	struct gp_mark scheduler_mark;
-	const char *vgpu_params; /* "key=value,…", of each partition; NULL not given: they stay as they are */
+	const char *vgpu_params; /* "key=value,…", of each partition; "" none; NULL not given: they stay as they are */
 	struct gp_mark vgpu_params_mark;
 };
 

@@ -327,7 +327,7 @@ static bool wants_other_params(const struct gp_slot *slot)
 	if ((slot->gpu->mdevs && !slot->taken_by) || is_of_others(slot))
 		return false;
 	return slot->group && class_of && class_of->vgpu_params && !slot->made && !slot->lost &&
-	       gp_slot_is_there(slot) && slot->now->params && !gp_streq(slot->now->params, class_of->vgpu_params);
+	       gp_slot_is_there(slot) && slot->now->params && !gp_same_list(slot->now->params, class_of->vgpu_params);
 }
 
 static void settle_params(struct gp_sheet *sheet, struct gp_slot *slot)

@@ -86,7 +86,7 @@ static void add_change(const struct gp_step *step, struct gp_str *out)
 	}
 	gp_str_printf(out, " (%s", step->attribute);
 	if (step->kind == GP_STEP_WRITE && !step->before && step->after)
-		gp_str_printf(out, " = %s", step->after);
+		gp_str_printf(out, " = %s", *step->after == ' ' ? "''" : step->after);
 	else if (step->before || step->after)
 		gp_str_printf(out, " %s " ARROW " %s", step->before ? step->before : "any",
 			      step->after ? step->after : "none");
@@ -306,9 +306,12 @@ static void add_gpu_heading(const struct page *page, struct gp_pci_addr addr)
 	if (gpu && gpu->model)
 		gp_str_printf(&words, "  %s", gpu->model);
 	if (verdict)
-		gp_str_printf(&words, ", class %s: %u " ARROW " %u partitions",
-			      verdict->class_name ? verdict->class_name : "none", verdict->count_now,
-			      verdict->count_wanted);
+		gp_str_printf(&words, ", class %s: ", verdict->class_name ? verdict->class_name : "none");
+	if (verdict && verdict->count_now != verdict->count_wanted)
+		gp_str_printf(&words, "%u " ARROW " ", verdict->count_now);
+	if (verdict)
+		gp_str_printf(&words, "%u partition%s", verdict->count_wanted,
+			      verdict->count_now == verdict->count_wanted && verdict->count_now == 1 ? "" : "s");
 	if (verdict && verdict->profiles)
 		gp_str_printf(&words, ", %s", verdict->profiles);
 	if (class_of)

@@ -95,6 +95,14 @@ static struct gp_reason reason_of(struct gp_sheet *sheet, const struct gp_slot *
 	return slot->gpu->reason;
 }
 
+/* What is made anew has none. */
+static const char *params_for(const struct gp_slot *slot)
+{
+	const char *params = slot->gpu->class_of->vgpu_params;
+
+	return slot->retuned || (slot->made && params && *params) ? params : NULL;
+}
+
 static void list_vf_changes(struct gp_sheet *sheet, struct gp_gpu_row *gpu, struct gp_delta *delta)
 {
 	struct gp_vf_change *changes = NULL;
@@ -111,7 +119,7 @@ static void list_vf_changes(struct gp_sheet *sheet, struct gp_gpu_row *gpu, stru
 			.clears = slot->lost,
 			.to = slot->made ? slot->group : NULL,
 			.mdev = slot->made && gpu->mdevs ? &slot->taken_by->mdev : NULL,
-			.params = slot->made || slot->retuned ? gpu->class_of->vgpu_params : NULL,
+			.params = params_for(slot),
 			.reason = reason_of(sheet, slot),
 			.case_number = slot->made && gpu->mdevs ? 103
 				       : slot->retuned          ? 106

@@ -50,44 +50,6 @@ static void check_scheduler(struct question *q)
 	      "leave scheduler out, and set RmPVMRL in NVreg_RegistryDwords of the module nvidia");
 }
 
-static bool is_params_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("_-.", c) != NULL);
-}
-
-static const char *skip_word(const char *at)
-{
-	while (is_params_char(*at))
-		at++;
-	return at;
-}
-
-/* key=value, divided by commas; nothing at all clears. */
-static bool are_params(const char *text)
-{
-	for (const char *at = text; *at != '\0';) {
-		const char *key = at;
-		at = skip_word(at);
-		if (at == key || *at != '=')
-			return false;
-		const char *value = ++at;
-		at = skip_word(at);
-		if (at == value || (*at != ',' && *at != '\0') || (*at == ',' && at[1] == '\0'))
-			return false;
-		at += *at == ',';
-	}
-	return strlen(text) < GP_ATTR_MAX;
-}
-
-static void check_params(struct question *q)
-{
-	if (q->class_of->vgpu_params != NULL && !are_params(q->class_of->vgpu_params))
-		fault(q, "vgpu-params", q->class_of->vgpu_params_mark,
-		      "vgpu_params is no list of key=value divided by commas",
-		      "write for instance \"frame_rate_limiter=0,disable_vnc=1\": letters, digits and _ - . alone");
-}
-
 /* ---- what there is ---- */
 
 static const char *const all_series[] = {"A", "B", "C", "Q", NULL};
@@ -459,7 +421,6 @@ bool gp_nvidia_check(const struct gp_class *class_of, const struct gp_gpu *gpu, 
 	struct question q = {class_of, gpu, diags, false};
 	check_backing(&q);
 	check_scheduler(&q);
-	check_params(&q);
 	/* Without such types there is nothing to count. */
 	if (class_of->series != NULL && !has_series(gpu, class_of->series))
 		fault_series(&q);

@@ -6,7 +6,7 @@
 #include "nvidia_box.h"
 
 /* Marks are told apart by their line alone. */
-enum { LINE_PARTITIONS = 3, LINE_SERIES = 4, LINE_BACKING = 5, LINE_SCHEDULER = 6, LINE_PARAMS = 7, LINE_SIZE = 10 };
+enum { LINE_PARTITIONS = 3, LINE_SERIES = 4, LINE_BACKING = 5, LINE_SCHEDULER = 6, LINE_SIZE = 10 };
 
 static struct gp_class class_with(enum gp_partitions_kind kind, uint32_t count, const char *series)
 {
@@ -19,7 +19,6 @@ static struct gp_class class_with(enum gp_partitions_kind kind, uint32_t count, 
 		.series_mark = {.line = LINE_SERIES},
 		.backing_mark = {.line = LINE_BACKING},
 		.scheduler_mark = {.line = LINE_SCHEDULER},
-		.vgpu_params_mark = {.line = LINE_PARAMS},
 	};
 }
 
@@ -224,28 +223,6 @@ START_TEST(what_needs_a_later_version)
 }
 END_TEST
 
-START_TEST(params_are_pairs)
-{
-	static const char *const good[] = {"", "frame_rate_limiter=0", "frame_rate_limiter=0,disable_vnc=1",
-					   "vgpu-placement-id=4", "a.b=1.5"};
-	static const char *const bad[] = {"x",     "=1",     "x=",      "x=1,",       ",x=1", "x=1,,y=2", "x=1 y=2",
-					  "x=1\n", "x=$(y)", "x=1;y=2", "x=\xc3\xa4", " x=1", "x==1"};
-	BOX box = box_make(BOX_A16);
-	box_observe(&box);
-	struct gp_class class_of = class_with(GP_PARTITIONS_KEEP, 0, NULL);
-	for (size_t i = 0; i < COUNT_OF(good); i++) {
-		class_of.vgpu_params = good[i];
-		ck_assert_str_eq(faults(&box, &class_of), "");
-	}
-	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		class_of.vgpu_params = bad[i];
-		ck_assert_str_eq(faults(&box, &class_of),
-				 "7 vgpu-params: vgpu_params is no list of key=value divided by commas; try: write for "
-				 "instance \"frame_rate_limiter=0,disable_vnc=1\": letters, digits and _ - . alone");
-	}
-}
-END_TEST
-
 START_TEST(what_the_driver_does_not_offer_now_is_said)
 {
 	BOX box = box_make(BOX_A2);
@@ -291,6 +268,6 @@ END_TEST
 
 TREE_RUN("vendor_nvidia_check", a_count_is_one_that_the_types_have, every_count_of_an_a40_is_valid,
 	 a_series_is_one_that_there_is, a_list_that_can_be, a_profile_is_one_that_there_is, a_size_is_one_that_there_is,
-	 all_of_a_gpu_have_one_size_and_fit, what_a_list_cannot_say, what_needs_a_later_version, params_are_pairs,
+	 all_of_a_gpu_have_one_size_and_fit, what_a_list_cannot_say, what_needs_a_later_version,
 	 what_the_driver_does_not_offer_now_is_said, of_many_gpus_alike_a_fault_is_said_once,
 	 what_could_not_be_read_is_said)
