@@ -43,7 +43,7 @@ int gp_cmd_export(struct gp_cli *cli)
 	if ((code = observe_host(&session, cli)) != GP_EXIT_OK)
 		return code;
 	warn_unknown(session.observed);
-	gp_intent_export(session.observed, &text);
+	gp_intent_export(session.observed, (struct gp_export_options){0}, &text);
 	gp_print(&text);
 	return GP_EXIT_OK;
 }

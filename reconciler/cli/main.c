@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of commands, and the command line. */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <langinfo.h>
@@ -96,7 +97,9 @@ static const struct gp_command commands[] = {
 	 "  sim fault DIR fail N ERRNO            the Nth change from now fails; also: kill N before|after,\n"
 	 "                                        attr DEVICE ATTR ERRNO, short DEVICE ATTR, late DEVICE MS,\n"
 	 "                                        slow DEVICE ATTR MS, block DEVICE ATTR, ignore-shutdown NAME,\n"
-	 "                                        unreadable PATH, hold DEVICE, libvirt-down, clear\n"
+	 "                                        unreadable PATH, hold DEVICE, libvirt-down, libvirt VERSION,\n"
+	 "                                        initialising DEVICE MS, client DEVICE [NAME], settle DEVICE MS,\n"
+	 "                                        drops DEVICE, clear\n"
 	 "\n"
 	 "Example: gpupart sim create /tmp/box examples/hosts/flex-vdi.yaml\n"
 	 "         gpupart plan --root /tmp/box examples/flex-vdi.yaml\n",
@@ -339,6 +342,8 @@ int main(int argc, char **argv)
 		code = command->run(&cli);
 	/* Output that could not be written is a failure: a full disk must not look like an empty plan. */
 	if (fflush(stdout) == EOF || ferror(stdout)) {
+		if (errno == EPIPE) /* whoever read it has seen enough, as with head */
+			return code;
 		fputs("gpupart: cannot write the output\n", stderr);
 		return code == GP_EXIT_OK ? GP_EXIT_FAILED : code;
 	}

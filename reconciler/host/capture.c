@@ -284,7 +284,7 @@ static int capture_mdevs_on(struct capture *capture, struct gp_pci_addr vf, cons
 		struct gp_mdev mdev;
 		struct gp_uuid uuid;
 		if (gp_uuid_parse(gp_names_at(&capture->mdevs, i), &uuid) < 0 ||
-		    gp_host_find_mdev(capture->host, uuid, &mdev, NULL) != 1 ||
+		    gp_host_find_mdev(capture->host, uuid, &mdev, NULL) != 1 || mdev.foreign ||
 		    gp_pci_addr_compare(mdev.parent, vf) != 0)
 			continue;
 		if (capture_mdev(capture, place, &mdev, err) < 0)

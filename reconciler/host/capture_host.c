@@ -133,7 +133,7 @@ static void take_kernel(struct taking *taking)
 	take_directory(taking, "sys/module/vfio_pci");
 	take_directory(taking, "sys/module/vfio_iommu_type1");
 	take_directory(taking, "sys/module/iommufd");
-	take_presence(taking, "usr/lib/nvidia/sriov-manage");
+	take_presence(taking, &GP_SRIOV_MANAGE[1]);
 	if (release != NULL) {
 		take_modules(taking, release, "modules.dep");
 		take_modules(taking, release, "modules.builtin");

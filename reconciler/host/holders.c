@@ -338,7 +338,8 @@ static void find_and_join_mdev(struct scan *scan, struct gp_gpu *gpus, size_t gp
 	int found = gp_host_find_mdev(scan->host, uuid, &mdev, NULL);
 	if (found < 0 && scan->unknown_why == NULL)
 		scan->unknown_why = "a mediated device cannot be read";
-	struct gp_partition *partition = found == 1 ? partition_of(gpus, gpu_count, mdev.parent) : NULL;
+	bool ours = found == 1 && !mdev.foreign;
+	struct gp_partition *partition = ours ? partition_of(gpus, gpu_count, mdev.parent) : NULL;
 	if (partition != NULL)
 		join_mdev(scan, -1, partition, name);
 }

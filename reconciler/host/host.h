@@ -82,25 +82,25 @@ void gp_host_pci_names(struct gp_host *host, struct gp_arena *arena, struct gp_g
 /* ---- vGPU types (vgpu_config.c: NVIDIA's vgpuConfig.xml, which its vGPU host driver installs) ---- */
 
 struct gp_vgpu_type {
-	uint32_t id;            /* the driver's: nvidia-ID, current_vgpu_type */
-	const char *name;       /* "A16-4Q", without "NVIDIA " or "GRID " before it */
-	const char *class_name; /* "Quadro", "NVS", "Compute" … */
+	uint32_t id;      /* the driver's: nvidia-ID, current_vgpu_type */
+	const char *name; /* "A16-4Q", without "NVIDIA " or "GRID " before it */
 	/* Bytes that it takes of the GPU's memory, with those that the driver keeps of it: what the name counts, and
 	 * the driver shows. 0: not told. */
 	uint64_t framebuffer;
-	uint32_t heads, width, height;
 	bool mig;      /* it takes an instance of a GPU in MIG mode, not a slice of time */
 	bool multiple; /* a VM may have several vGPUs, this among them */
 	uint32_t most; /* of it on one GPU; never 0 */
 };
 
 #define GP_VGPU_CONFIG "usr/share/nvidia/vgpu/vgpuConfig.xml"
+/* Where its program that makes VFs lies, unless a file says otherwise. */
+#define GP_SRIOV_MANAGE "/usr/lib/nvidia/sriov-manage"
 
 /*
  * The types that the driver knows for a physical GPU, in the order of the file; none when it does not list the GPU. An
- * entry for just this subsystem goes before one for any. The file is read once a handle and kept with it.
- * GP_E_NOT_FOUND: no such file, under GP_VGPU_CONFIG or etc/nvidia/vgpu; GP_E_CORRUPT: it is none, or larger than can
- * be.
+ * entry for just this subsystem goes before one for any. The list is read once a handle and kept with it: what a driver
+ * that is updated meanwhile brings, the next handle sees. GP_E_NOT_FOUND: no such file, under GP_VGPU_CONFIG or
+ * etc/nvidia/vgpu; GP_E_CORRUPT: it is none, or larger than can be.
  */
 int gp_host_vgpu_types(struct gp_host *host, const struct gp_gpu *gpu, const struct gp_vgpu_type **types, size_t *count,
 		       struct gp_error *err);
@@ -111,11 +111,14 @@ struct gp_mdev {
 	struct gp_uuid uuid;
 	struct gp_pci_addr parent; /* the VF that it was made on */
 	char type[64];             /* as the directory of the type is named: "nvidia-712" */
+	/* Made on something that is no PCI device, as mtty, vfio-ap and vfio-ccw are: none of ours. All that is told of
+	 * it is that it is there. */
+	bool foreign;
 };
 
 /* 1: *out tells what it is; 0: there is none of this name; -1: that cannot be told. */
 int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev *out, struct gp_error *err);
-/* All that there are, in the order of their names; none where there is no such bus. */
+/* All on PCI devices, in the order of their names; none where there is no such bus. */
 int gp_host_each_mdev(struct gp_host *host, void (*each)(void *context, const struct gp_mdev *mdev), void *context,
 		      struct gp_error *err);
 

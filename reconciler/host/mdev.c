@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mediated devices: sys/bus/mdev/devices/UUID leads to a directory of that name below the PCI device that it was made
- * on, and its mdev_type to the type of that device that it was made as.
+ * Mediated devices: sys/bus/mdev/devices/UUID leads to a directory of that name below the device that it was made on,
+ * and its mdev_type to the type of that device that it was made as. Ours are made on PCI devices.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +14,15 @@
 #define MDEV_DEVICES "sys/bus/mdev/devices"
 enum { PATH_SIZE = 128, LINK_SIZE = 1024 };
 
-static bool take_parent(char *target, struct gp_pci_addr *parent)
+/* False: it lies below nothing. */
+static bool take_parent(char *target, struct gp_mdev *out)
 {
 	char *last = strrchr(target, '/');
 	if (last == NULL)
 		return false;
 	*last = '\0';
-	return gp_pci_addr_parse(gp_last_component(target), parent) == 0;
+	out->foreign = gp_pci_addr_parse(gp_last_component(target), &out->parent) < 0;
+	return true;
 }
 
 static ssize_t read_link_of(struct gp_host *host, const char *uuid, const char *name, char *target, size_t size)
@@ -44,8 +46,10 @@ int gp_host_find_mdev(struct gp_host *host, struct gp_uuid uuid, struct gp_mdev 
 	gp_uuid_format(uuid, text);
 	if (read_link_of(host, text, "", target, sizeof(target)) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : fail_unreadable(err, errno, text);
-	if (!take_parent(target, &out->parent))
+	if (!take_parent(target, out))
 		return fail_unreadable(err, EINVAL, text);
+	if (out->foreign)
+		return 1;
 	if (read_link_of(host, text, "/mdev_type", target, sizeof(target)) < 0)
 		/* Removed between the two looks. */
 		return errno == ENOENT ? 0 : fail_unreadable(err, errno, text);
@@ -97,7 +101,7 @@ static int read_mdev_in(struct gp_host *host, int directory, const char *name, s
 	if (gp_readlink_inside(directory, name, link, sizeof(link), GP_INSIDE_PLAIN) < 0 ||
 	    !read_type_at(host, link, target, sizeof(target)))
 		return gp_host_find_mdev(host, out->uuid, out, err); /* the long way round, and its words */
-	if (!take_parent(link, &out->parent))
+	if (!take_parent(link, out))
 		return fail_unreadable(err, EINVAL, name);
 	snprintf(out->type, sizeof(out->type), "%s", gp_last_component(target));
 	return 1;
@@ -118,7 +122,7 @@ int gp_host_each_mdev(struct gp_host *host, void (*each)(void *context, const st
 		int found = read_mdev_in(host, directory, gp_names_at(&names, i), &mdev, err);
 		if (found < 0)
 			return -1;
-		if (found > 0)
+		if (found > 0 && !mdev.foreign)
 			each(context, &mdev);
 	}
 	return 0;

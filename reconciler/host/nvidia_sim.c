@@ -661,7 +661,7 @@ const char *gp_nvidia_unready(int root, const char *vf)
 int gp_nvidia_install(int root, const char *sriov_manage)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str config = {0};
-	const char *program = sriov_manage == NULL ? GP_NVIDIA_SRIOV_MANAGE : sriov_manage + 1;
+	const char *program = (sriov_manage == NULL ? GP_SRIOV_MANAGE : sriov_manage) + 1;
 	gp_autofree char *directory = gp_xasprintf("%.*s", (int)(gp_last_component(program) - program) - 1, program);
 	gp_sim_vgpu_config(&config);
 	if (gp_tree_mkdir(root, "usr/share/nvidia/vgpu") < 0 || gp_tree_mkdir(root, "%s", directory) < 0 ||
@@ -779,24 +779,25 @@ void gp_nvidia_hide_pf(int root, const struct gp_sim_device *device)
 	gp_tree_remove(root, "dev/nvidia%" PRIu32, device->minor);
 }
 
-bool gp_nvidia_lock_unbind(int root, const struct gp_sim_device *device, bool lock)
-{
-	char pf[GP_PCI_ADDR_SIZE];
-	gp_pci_addr_format(device->addr, pf);
-	if (lock && gp_nvidia_is_busy(root, device))
-		return false;
-	return gp_tree_write(root, MODE_READ_WRITE, lock ? "1\n" : "0\n", PROC "/gpus/%s/unbindLock", pf) == 0;
-}
-
 /* ---- who has the GPU open ---- */
 
-bool gp_nvidia_is_busy(int root, const struct gp_sim_device *device)
+/* Processes that have /dev/nvidiaN open: as long as there is one, the driver cannot be made to let go of the GPU. */
+static bool is_busy(int root, const struct gp_sim_device *device)
 {
 	struct gp_names pids = {0};
 	gp_tree_names(root, &pids, ".sim/clients/%" PRIu32, device->minor);
 	bool busy = pids.count > 0;
 	gp_names_clear(&pids);
 	return busy;
+}
+
+bool gp_nvidia_lock_unbind(int root, const struct gp_sim_device *device, bool lock)
+{
+	char pf[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(device->addr, pf);
+	if (lock && is_busy(root, device))
+		return false;
+	return gp_tree_write(root, MODE_READ_WRITE, lock ? "1\n" : "0\n", PROC "/gpus/%s/unbindLock", pf) == 0;
 }
 
 int gp_nvidia_open(int root, const struct gp_sim_device *device, uint64_t pid)

@@ -11,10 +11,9 @@
 
 #include "host/sim_vgpu_types.h"
 
-#define GP_NVIDIA_DRIVER       "nvidia"
-#define GP_NVIDIA_SRIOV_MANAGE "usr/lib/nvidia/sriov-manage"
-#define GP_NVIDIA_PROC_GPUS    "proc/driver/nvidia/gpus"
-#define GP_MDEV_DEVICES        "sys/bus/mdev/devices"
+#define GP_NVIDIA_DRIVER    "nvidia"
+#define GP_NVIDIA_PROC_GPUS "proc/driver/nvidia/gpus"
+#define GP_MDEV_DEVICES     "sys/bus/mdev/devices"
 
 enum { GP_NVIDIA_VENDOR = 0x10de, GP_NVIDIA_MOST_VGPUS = 64 };
 
@@ -66,8 +65,6 @@ bool gp_nvidia_find_mdev(int root, const char *vf, struct gp_uuid *out);
 bool gp_nvidia_mdev_is_held(int root, const char *vf);
 char *gp_nvidia_mdev_group(int root, const char *uuid); /* caller frees; "" none */
 
-/* Processes that have /dev/nvidiaN open: as long as there is one, the driver cannot be made to let go of the GPU. */
-bool gp_nvidia_is_busy(int root, const struct gp_sim_device *device);
 /* /proc/driver/nvidia/gpus/PF/unbindLock: nobody else may open the GPU from now on. False: somebody has it open. */
 bool gp_nvidia_lock_unbind(int root, const struct gp_sim_device *device, bool lock);
 int gp_nvidia_open(int root, const struct gp_sim_device *device, uint64_t pid);

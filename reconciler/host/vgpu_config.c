@@ -5,7 +5,6 @@
  *	<vgpuconfig>
  *		<vgpuType id="713" name="NVIDIA A16-4Q" class="Quadro">
  *			<framebuffer>0xec000000</framebuffer> <fbReservation>0x14000000</fbReservation>
- *			<numHeads>4</numHeads> <display width="7680" height="4320"/>
  *			<multiVgpuSupported>1</multiVgpuSupported> …
  *		</vgpuType> …
  *		<pgpu fractionalMultiVgpu="1">
@@ -29,7 +28,8 @@
 enum {
 	FILE_MAX = 8 * 1024 * 1024,
 	DEPTH_MAX = 32,
-	NAME_MAX_LENGTH = 64, /* of a type; the driver's own limit is 32 */
+	NAME_MAX_LENGTH = 64, /* of a type, as in the language; the driver's own limit is 32 */
+	SUPPORTED_MAX = 4096, /* types of one GPU; there are about a hundred */
 	ANY = 0               /* subsystem id of an entry that is for all boards with this device id */
 };
 
@@ -73,6 +73,7 @@ static uint64_t number(struct gp_piece piece, uint64_t most)
 struct type {
 	struct gp_vgpu_type known; /* without most */
 	size_t place;              /* in the file */
+	size_t answer;             /* number of the last answer that has it, from 1 */
 	uint64_t framebuffer, reservation, heap, whole;
 };
 
@@ -121,6 +122,7 @@ struct reader {
 	struct supported *supported; /* the open one */
 };
 
+/* Whoever lists names puts commas between them. */
 static bool is_word_of_name(char c)
 {
 	return is_letter_or_digit(c) || strchr(" -_.+/()", c) != NULL;
@@ -138,6 +140,7 @@ static struct gp_piece without_prefix(struct gp_piece name, const char *prefix)
 static const char *take_name(struct gp_arena *arena, struct gp_piece name)
 {
 	name = without_prefix(without_prefix(gp_piece_trimmed(name), "NVIDIA "), "GRID ");
+	name = gp_piece_trimmed(name);
 	if (name.length == 0 || name.length > NAME_MAX_LENGTH)
 		return NULL;
 	for (size_t i = 0; i < name.length; i++)
@@ -156,11 +159,9 @@ static void open_type(struct reader *reader, const struct gp_tag *tag)
 	struct gp_arena *arena = reader->config->arena;
 	reader->type = gp_arena_push(arena, reader->config->types, reader->config->type_count);
 	reader->type->place = reader->config->type_count;
-	struct gp_piece class_name = gp_tag_attribute(tag, "class");
 	reader->type->known = (struct gp_vgpu_type){
 		.id = number32(gp_tag_attribute(tag, "id")),
 		.name = take_name(arena, gp_tag_attribute(tag, "name")),
-		.class_name = gp_arena_strndup(arena, class_name.text, class_name.length),
 	};
 }
 
@@ -176,14 +177,6 @@ static void open_supported(struct reader *reader, const struct gp_tag *tag)
 	struct pgpu *pgpu = reader->pgpu;
 	reader->supported = gp_arena_push(reader->config->arena, pgpu->supported, pgpu->supported_count);
 	reader->supported->id = number32(gp_tag_attribute(tag, "vgpuId"));
-}
-
-static void open_in_type(struct reader *reader, const struct gp_tag *tag)
-{
-	if (!gp_piece_is(tag->name, "display"))
-		return;
-	reader->type->known.width = number32(gp_tag_attribute(tag, "width"));
-	reader->type->known.height = number32(gp_tag_attribute(tag, "height"));
 }
 
 static void open_in_pgpu(struct reader *reader, const struct gp_tag *tag)
@@ -207,8 +200,6 @@ static void open_element(struct reader *reader, const struct gp_tag *tag)
 		open_type(reader, tag);
 	else if (reader->depth == 1 && gp_piece_is(tag->name, "pgpu"))
 		open_pgpu(reader, tag);
-	else if (reader->depth == 2 && reader->type != NULL)
-		open_in_type(reader, tag);
 	else if (reader->depth == 2 && reader->pgpu != NULL)
 		open_in_pgpu(reader, tag);
 }
@@ -223,8 +214,6 @@ static void take_value_of_type(struct type *type, struct gp_piece name, struct g
 		type->heap = number(text, UINT64_MAX);
 	else if (gp_piece_is(name, "profileSize"))
 		type->whole = number(text, UINT64_MAX);
-	else if (gp_piece_is(name, "numHeads"))
-		type->known.heads = number32(text);
 	else if (gp_piece_is(name, "multiVgpuSupported"))
 		type->known.multiple = number32(text) != 0;
 	else if (gp_piece_is(name, "gpuInstanceSize"))
@@ -256,6 +245,12 @@ static bool take_end(struct reader *reader, struct gp_tag_scanner *scanner, cons
 	return true;
 }
 
+static bool is_one_too_many(const struct reader *reader, const struct gp_tag *tag)
+{
+	return reader->pgpu != NULL && reader->pgpu->supported_count == SUPPORTED_MAX &&
+	       gp_piece_is(tag->name, "supportedVgpu");
+}
+
 static bool take_start(struct reader *reader, struct gp_tag_scanner *scanner, const struct gp_tag *tag)
 {
 	if (reader->depth == 0 && !gp_piece_is(tag->name, "vgpuconfig")) {
@@ -264,6 +259,10 @@ static bool take_start(struct reader *reader, struct gp_tag_scanner *scanner, co
 	}
 	if (reader->depth == DEPTH_MAX) {
 		gp_tag_stop(scanner, tag->name.text, "is nested too deeply");
+		return false;
+	}
+	if (is_one_too_many(reader, tag)) {
+		gp_tag_stop(scanner, tag->name.text, "lists more vGPU types for a GPU than any can have");
 		return false;
 	}
 	open_element(reader, tag);
@@ -451,7 +450,7 @@ static enum fit fit_of(const struct pgpu *pgpu, const struct gp_gpu *gpu)
 	return same_maker && pgpu->subsystem == gpu->subsystem_device ? FIT_EXACT : FIT_NOT;
 }
 
-static const struct type *type_of(const struct gp_vgpu_config *config, uint32_t id)
+static struct type *type_of(const struct gp_vgpu_config *config, uint32_t id)
 {
 	size_t low = 0, high = config->type_count;
 	while (low < high) {
@@ -464,21 +463,15 @@ static const struct type *type_of(const struct gp_vgpu_config *config, uint32_t 
 	return low < config->type_count && config->types[low].known.id == id ? &config->types[low] : NULL;
 }
 
-static bool has_type(const struct answer *answer, uint32_t id)
-{
-	for (size_t i = 0; i < answer->count; i++)
-		if (answer->types[i].id == id)
-			return true;
-	return false;
-}
-
+/* To the newest answer. */
 static void add_types(struct gp_vgpu_config *config, const struct pgpu *pgpu, struct answer *answer)
 {
 	for (size_t i = 0; i < pgpu->supported_count; i++) {
 		const struct supported *supported = &pgpu->supported[i];
-		const struct type *type = type_of(config, supported->id);
-		if (type == NULL || supported->most == 0 || has_type(answer, supported->id))
+		struct type *type = type_of(config, supported->id);
+		if (type == NULL || supported->most == 0 || type->answer == config->answer_count)
 			continue;
+		type->answer = config->answer_count;
 		struct gp_vgpu_type *added = gp_arena_push(config->arena, answer->types, answer->count);
 		*added = type->known;
 		added->most = supported->most;

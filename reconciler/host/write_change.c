@@ -218,13 +218,14 @@ static int write_attribute(const struct gp_write *write, const char *path, bool 
 	if (compare_attribute(write, path, err) < 0 || gp_write_check_guard(write, err) < 0)
 		return -1;
 	int sys = gp_write_value(write->host, path, request->after);
-	*settles = gp_write_may_settle(sys);
+	*settles = gp_write_may_settle(write, sys);
 	if (sys != 0)
 		return fail_write(request, sys, path, err);
 	int is_so = read_back(write, path, found, err);
 	if (is_so != 0)
 		return is_so < 0 ? -1 : 0;
-	*settles = request->before != NULL && same_value(request->before, found);
+	*settles =
+		request->guard == GP_GUARD_VF_UNHELD && request->before != NULL && same_value(request->before, found);
 	return fail_read_back(request, found, err);
 }
 
@@ -238,13 +239,46 @@ static int write_attribute_of_vf(const struct gp_write *write, const char *path,
 	return write_attribute(write, path, settles, err);
 }
 
+static bool gives_type(const struct gp_write_request *request)
+{
+	return request->base == GP_BASE_PCI && gp_streq(request->attribute, "nvidia/current_vgpu_type") &&
+	       !gp_streq(request->after, "0");
+}
+
+bool gp_write_gives_vgpu(const struct gp_write_request *request)
+{
+	return gives_type(request) || gp_write_makes_mdev(request);
+}
+
 static gp_write_try *way_to_write(const struct gp_write_request *request)
 {
 	if (gp_write_makes_mdev(request))
 		return gp_write_make_mdev;
 	if (gp_write_removes_mdev(request))
 		return gp_write_remove_mdev;
-	return request->guard == GP_GUARD_VF_UNHELD ? write_attribute_of_vf : write_attribute;
+	bool of_vf = request->guard == GP_GUARD_VF_UNHELD || gives_type(request);
+	return of_vf ? write_attribute_of_vf : write_attribute;
+}
+
+/* The lock keeps others from one PF and its VFs, and from nothing else. */
+static int check_belongs(const struct gp_write *write, struct gp_error *err)
+{
+	const struct gp_write_request *request = write->request;
+	struct gp_pci_addr addr;
+	struct gp_gpu gpu;
+	char pf[GP_PCI_ADDR_SIZE];
+	if (request->device == NULL || gp_pci_addr_parse(request->device, &addr) < 0)
+		return gp_fail(err, GP_E_INTERNAL, "'%s' is no PCI device",
+			       request->device != NULL ? request->device : "");
+	if (gp_pci_addr_compare(addr, request->pf) == 0)
+		return 0;
+	if (gp_write_observe_pf(write, &gpu, err) < 0)
+		return -1;
+	for (size_t i = 0; i < gpu.partition_count; i++)
+		if (gp_pci_addr_compare(gpu.partitions[i].addr, addr) == 0)
+			return 0;
+	return gp_fail(err, GP_E_INTERNAL, "the lock is for %s, and %s is no VF of it",
+		       gp_pci_addr_format(request->pf, pf), request->device);
 }
 
 static int change_attribute(const struct gp_write *write, struct gp_error *err)
@@ -255,12 +289,14 @@ static int change_attribute(const struct gp_write *write, struct gp_error *err)
 		return -1;
 	if (request->after == NULL)
 		return gp_fail(err, GP_E_INTERNAL, "a write without a value");
+	if (request->base == GP_BASE_PCI && check_belongs(write, err) < 0)
+		return -1;
 	char pf[GP_PCI_ADDR_SIZE];
-	bool of_pf = request->base == GP_BASE_PCI && strcmp(request->attribute, "sriov_numvfs") == 0;
-	if (of_pf && strcmp(request->device, gp_pci_addr_format(request->pf, pf)) != 0)
+	bool counts = request->base == GP_BASE_PCI && strcmp(request->attribute, "sriov_numvfs") == 0;
+	if (counts && strcmp(request->device, gp_pci_addr_format(request->pf, pf)) != 0)
 		return gp_fail(err, GP_E_INTERNAL, "the lock is for %s, the write for %s", pf, request->device);
-	return of_pf ? write_numvfs(write, path.text, err)
-		     : gp_write_settling(write, path.text, way_to_write(request), err);
+	return counts ? write_numvfs(write, path.text, err)
+		      : gp_write_settling(write, path.text, way_to_write(request), err);
 }
 
 /* ---- drivers ---- */
@@ -286,6 +322,8 @@ static int change_driver(const struct gp_write *write, struct gp_error *err)
 		return -1;
 	if (wanted == NULL || strchr(wanted, '/') != NULL || (bind && *wanted == '\0') || *wanted == '.')
 		return gp_fail(err, GP_E_INTERNAL, "'%s' is no name of a driver", wanted != NULL ? wanted : "");
+	if (check_belongs(write, err) < 0)
+		return -1;
 	read_driver(host, request->device, driver, sizeof(driver));
 	if (request->before != NULL && strcmp(request->before, driver) != 0)
 		return fail_stale(request->before, driver, err);
@@ -353,7 +391,8 @@ int gp_write_change(struct gp_host *host, const struct gp_write_request *request
 	if (lock < 0)
 		return -1;
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	const struct gp_write write = {.host = host, .request = request, .arena = arena, .until_ms = until};
+	const struct gp_write write = {
+		.host = host, .request = request, .arena = arena, .until_ms = until, .lock = lock};
 	if (change(&write, err) == 0)
 		return 0;
 	if (err != NULL && err->subject == NULL)

@@ -72,6 +72,8 @@ static int find_vf_addr(const struct gp_write *write, struct gp_pci_addr *addr, 
 	int found = gp_host_find_mdev(write->host, uuid, &mdev, err);
 	if (found <= 0)
 		return found < 0 ? -1 : gp_fail(err, GP_E_NOT_FOUND, "there is no such mediated device");
+	if (mdev.foreign)
+		return gp_fail(err, GP_E_INTERNAL, "the mediated device is on no PCI device");
 	*addr = mdev.parent;
 	return 0;
 }
@@ -112,17 +114,6 @@ static void add_clients(const struct gp_gpu *gpu, struct gp_str *names)
 			      (unsigned long long)gpu->clients[i].pid);
 }
 
-bool gp_write_name_clients(const struct gp_write *write, struct gp_str *names)
-{
-	struct gp_source_state state;
-	struct gp_gpu gpu;
-	if (gp_write_observe_pf(write, &gpu, NULL) < 0)
-		return false;
-	gp_holders_scan(write->host, write->arena, &gpu, 1, &state);
-	add_clients(&gpu, names);
-	return gpu.client_count > 0;
-}
-
 static int fail_clients(const struct gp_str *names, struct gp_error *err)
 {
 	gp_fail(err, GP_E_BUSY, "the GPU is open in %s: its driver makes no VFs while somebody has it open",
@@ -132,26 +123,53 @@ static int fail_clients(const struct gp_str *names, struct gp_error *err)
 				    "nvidia-smi), then run apply again");
 }
 
+static void scan_clients(const struct gp_write *write, struct gp_gpu *gpu, struct gp_str *names)
+{
+	struct gp_source_state
+		state; /* a client that cannot be seen is one that the driver sees: it then makes no VFs */
+	gp_holders_scan(write->host, write->arena, gpu, 1, &state);
+	add_clients(gpu, names);
+}
+
+int gp_write_name_clients(const struct gp_write *write, struct gp_str *names, struct gp_error *err)
+{
+	struct gp_gpu gpu;
+	if (gp_write_observe_pf(write, &gpu, err) < 0)
+		return -1;
+	scan_clients(write, &gpu, names);
+	return 0;
+}
+
 static int fail_has_vfs(const struct gp_gpu *gpu, struct gp_error *err)
 {
 	gp_fail(err, GP_E_STALE, "has %u VFs now; the plan stands on none", gpu->num_vfs);
 	return gp_error_remedy(err, "plan again");
 }
 
-/* A monitor that looks every second is gone in a moment; one that stays is named. */
-static int check_no_vfs(const struct gp_write *write, struct gp_gpu *gpu, struct gp_error *err)
+static int observe_without_vfs(const struct gp_write *write, struct gp_gpu *gpu, struct gp_error *err)
+{
+	if (gp_write_observe_pf(write, gpu, err) < 0)
+		return -1;
+	if (gp_pci_in_transition(gpu))
+		return gp_write_fail_transition(gpu, err);
+	return gpu->num_vfs > 0 ? fail_has_vfs(gpu, err) : 0;
+}
+
+/* A monitor that looks every second is gone in a moment; one that stays is named. Meanwhile somebody else may make VFs,
+ * so that each look is a fresh one, and the last one comes after the processes were gone through. */
+static int check_no_vfs(const struct gp_write *write, struct gp_error *err)
 {
 	uint64_t patience = gp_clock_ms() + CLIENTS_LEAVE_MS;
 	if (patience > write->until_ms)
 		patience = write->until_ms;
-	if (gpu->num_vfs > 0)
-		return fail_has_vfs(gpu, err);
-	if (gp_pci_in_transition(gpu))
-		return gp_write_fail_transition(gpu, err);
 	for (;;) {
 		GP_CLEANUP(gp_str_clear) struct gp_str names = {0};
-		if (!gp_write_name_clients(write, &names))
-			return 0;
+		struct gp_gpu gpu;
+		if (observe_without_vfs(write, &gpu, err) < 0)
+			return -1;
+		scan_clients(write, &gpu, &names);
+		if (names.length == 0)
+			return observe_without_vfs(write, &gpu, err);
 		if (!gp_write_pause(patience))
 			return fail_clients(&names, err);
 	}
@@ -167,7 +185,7 @@ int gp_write_check_guard_of(const struct gp_write *write, struct gp_gpu *gpu, st
 	case GP_GUARD_VF_UNHELD:
 		return check_vf_unheld(write, gpu, err);
 	case GP_GUARD_NO_VFS:
-		return check_no_vfs(write, gpu, err);
+		return check_no_vfs(write, err);
 	default:
 		return 0;
 	}
@@ -192,9 +210,28 @@ bool gp_write_pause(uint64_t until_ms)
 	return true;
 }
 
-bool gp_write_may_settle(int sys)
+static bool settles_when_taken(int sys)
 {
 	return sys == EPERM || sys == EBUSY || sys == EAGAIN || sys == EIO;
+}
+
+/* The place of a vGPU that was just taken away may be free a little later only. EPERM does not come from that. */
+static bool settles_when_given(int sys)
+{
+	return sys == EBUSY || sys == EAGAIN || sys == EIO || sys == ENOSPC;
+}
+
+static bool is_vf_unheld(const struct gp_write *write)
+{
+	struct gp_gpu gpu;
+	return gp_write_observe_pf(write, &gpu, NULL) == 0 && check_vf_unheld(write, &gpu, NULL) == 0;
+}
+
+bool gp_write_may_settle(const struct gp_write *write, int sys)
+{
+	if (write->request->guard == GP_GUARD_VF_UNHELD)
+		return settles_when_taken(sys);
+	return gp_write_gives_vgpu(write->request) && settles_when_given(sys) && is_vf_unheld(write);
 }
 
 int gp_write_settling(const struct gp_write *write, const char *path, gp_write_try *try_once, struct gp_error *err)
@@ -207,11 +244,13 @@ int gp_write_settling(const struct gp_write *write, const char *path, gp_write_t
 		bool settles = false;
 		if (try_once(write, path, &settles, &problem) == 0)
 			return 0;
-		settles = settles && write->request->guard == GP_GUARD_VF_UNHELD;
 		if (settles && gp_write_pause(until))
 			continue;
 		if (settles)
-			gp_error_prefix(&problem, "nobody has it open, and yet after %.1f s",
+			gp_error_prefix(&problem,
+					write->request->guard == GP_GUARD_VF_UNHELD
+						? "nobody has it open, and yet after %.1f s"
+						: "tried for %.1f s",
 					(double)(gp_clock_ms() - began) / 1000);
 		gp_error_move(err, &problem);
 		return -1;

@@ -38,7 +38,9 @@ static int wanted_mdev(const struct gp_write_request *request, struct gp_mdev *o
 	if (request->after == NULL || gp_uuid_parse(request->after, &out->uuid) < 0)
 		return gp_fail(err, GP_E_INTERNAL, "'%s' names no mediated device",
 			       request->after != NULL ? request->after : "");
-	return gp_pci_addr_parse(request->device, &out->parent);
+	if (gp_pci_addr_parse(request->device, &out->parent) < 0)
+		return gp_fail(err, GP_E_INTERNAL, "'%s' is no VF", request->device);
+	return 0;
 }
 
 static int fail_elsewhere(const struct gp_mdev *found, struct gp_error *err)
@@ -76,7 +78,7 @@ int gp_write_make_mdev(const struct gp_write *write, const char *path, bool *set
 	there = look_for(write, &wanted, err);
 	if (there != 0)
 		return there < 0 ? -1 : 0;
-	*settles = gp_write_may_settle(sys);
+	*settles = gp_write_may_settle(write, sys);
 	if (sys == ENOENT)
 		return gp_fail(err, GP_E_NOT_FOUND, "the driver does not offer %s on this VF", wanted.type);
 	if (sys != 0)
@@ -102,7 +104,7 @@ int gp_write_remove_mdev(const struct gp_write *write, const char *path, bool *s
 	there = gp_host_find_mdev(write->host, uuid, &found, err);
 	if (there <= 0)
 		return there;
-	*settles = sys == 0 || gp_write_may_settle(sys);
+	*settles = sys == 0 || gp_write_may_settle(write, sys);
 	if (sys != 0)
 		return gp_fail_errno(err, sys, "it cannot be removed");
 	return gp_fail(err, GP_E_VERIFY, "the kernel reports success, but the mediated device is still there");

@@ -39,6 +39,7 @@ struct group {
 struct export
 {
 	const struct gp_observed *observed;
+	struct gp_export_options options;
 	struct gp_str *out;
 	struct gp_arena *arena;
 	struct slot *slots; /* one a GPU, in the order of the snapshot */
@@ -223,7 +224,26 @@ static void add_sizes(const struct tally *tallies, size_t count, struct gp_str *
 	gp_str_add(out, "]\n");
 }
 
-/* What all have alike; else they are left as they are. */
+/* Without the blanks that the driver may show around the items of the list. */
+static const char *without_blanks(struct gp_arena *arena, const char *list)
+{
+	char *copy = gp_arena_strdup(arena, list), *to = copy;
+	while (*list != '\0') {
+		list += strspn(list, " \t");
+		size_t length = strcspn(list, ","), kept = length;
+		while (kept > 0 && strchr(" \t", list[kept - 1]) != NULL)
+			kept--;
+		memmove(to, list, kept);
+		to += kept;
+		list += length;
+		if (*list == ',')
+			*to++ = *list++;
+	}
+	*to = '\0';
+	return copy;
+}
+
+/* What all have alike, "" nothing; NULL: they differ, or nobody has looked. */
 static const char *common_params(struct export *export, const struct gp_gpu *gpu)
 {
 	const char *common = NULL;
@@ -231,18 +251,31 @@ static const char *common_params(struct export *export, const struct gp_gpu *gpu
 		const struct gp_partition *partition = &gpu->partitions[i];
 		if (partition->blank)
 			continue;
-		if (partition->params == NULL || (common != NULL && !gp_streq(common, partition->params)))
+		if (partition->params == NULL || (common != NULL && !gp_same_list(common, partition->params)))
 			return NULL;
 		common = partition->params;
 	}
-	return common == NULL ? NULL : gp_rule_vgpu_params.normal(export->arena, common);
+	return common == NULL ? NULL : without_blanks(export->arena, common);
+}
+
+/* What cannot be said is left as it is. */
+static void add_params(struct export *export, const struct gp_gpu *gpu, struct gp_str *out)
+{
+	const char *params = common_params(export, gpu);
+	if (params == NULL || (*params == '\0' && !export->options.clears_params))
+		return;
+	const char *word = *params == '\0' ? "none" : params;
+	if (gp_rule_vgpu_params.normal(export->arena, word) == NULL)
+		return;
+	gp_str_add(out, "    vgpu_params: ");
+	gp_yaml_add_string(out, word);
+	gp_str_add_char(out, '\n');
 }
 
 static void add_profiles(struct export *export, struct slot *slot, struct tally *tallies, size_t count,
 			 struct gp_str *out)
 {
 	const struct gp_layout_group *group = tallies[0].group;
-	const char *params = common_params(export, slot->gpu);
 	/* Mediated devices: one is made when a VM gets it, and only so many may be. */
 	bool made_for_vms = slot->is_bound && count == 1 && gp_streq(slot->gpu->framework, "mdev");
 	if (made_for_vms)
@@ -252,11 +285,7 @@ static void add_profiles(struct export *export, struct slot *slot, struct tally 
 		gp_str_printf(out, "    partitions: %" PRIu32 "\n    series: %s\n", group->most, group->series);
 	else
 		add_sizes(tallies, count, out);
-	if (params != NULL) {
-		gp_str_add(out, "    vgpu_params: ");
-		gp_yaml_add_string(out, params);
-		gp_str_add_char(out, '\n');
-	}
+	add_params(export, slot->gpu, out);
 }
 
 /* What the VMs had, they had of the one profile that is there still; if there is one. */
@@ -603,6 +632,26 @@ static void write_vm(struct export *export, const struct gp_domain *domain, cons
 		gp_str_add(export->out, "    adopt: true\n");
 }
 
+static bool is_listed(const struct gp_desired *desired, const struct gp_observed *observed,
+		      const struct gp_domain *domain)
+{
+	for (size_t i = 0; i < desired->vm_count; i++)
+		if (gp_observed_domain(observed, &desired->vms[i]) == domain)
+			return true;
+	return false;
+}
+
+/* Nothing of it is ours, and no file asked for it. */
+static bool is_others(const struct export *export, const struct gp_domain *domain, const struct gp_hostdev **devices,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (devices[i]->ours)
+			return false;
+	return count > 0 && export->options.listed != NULL &&
+	       !is_listed(export->options.listed, export->observed, domain);
+}
+
 static void write_vms(struct export *export)
 {
 	const struct gp_observed *observed = export->observed;
@@ -614,6 +663,12 @@ static void write_vms(struct export *export)
 		const struct gp_hostdev **devices =
 			gp_arena_array_of(export->arena, const struct gp_hostdev *, domain->config_count);
 		size_t count = collect_devices(export, domain, devices);
+		if (is_others(export, domain, devices, count)) {
+			gp_str_add(export->out, "  # ");
+			add_remark(export, domain->name);
+			gp_str_add(export->out, " has what somebody gave it by hand; left out\n");
+			continue;
+		}
 		write_vm_remark(export, domain, count);
 		if (count > 0)
 			write_vm(export, domain, devices, count);
@@ -648,10 +703,10 @@ static void write_head(struct export *export)
 	gp_str_add(export->out, "]\n");
 }
 
-void gp_intent_export(const struct gp_observed *observed, struct gp_str *out)
+void gp_intent_export(const struct gp_observed *observed, struct gp_export_options options, struct gp_str *out)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
-	struct export export = {.observed = observed, .out = out, .arena = arena};
+	struct export export = {.observed = observed, .options = options, .out = out, .arena = arena};
 	find_slots(&export);
 	find_groups(&export);
 	write_head(&export);

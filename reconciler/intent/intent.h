@@ -38,7 +38,15 @@ struct gp_desired *gp_intent_load_text(const char *name, const char *text, size_
  * count; foreign hostdevs become VMs with `adopt: true`. Planning it on the same snapshot has no steps except the
  * adoption.
  */
-void gp_intent_export(const struct gp_observed *observed, struct gp_str *out);
+struct gp_export_options {
+	/* Partitions that have no vgpu_params are to have none again: `vgpu_params: none`. Else that is not mentioned,
+	 * and applying the file leaves alone what they have by then. */
+	bool clears_params;
+	/* VMs that these files do not list, and that have partitions by hand, are left out: to go back to what was is
+	 * not to take over what others have made. NULL: such VMs are written with `adopt: true`. */
+	const struct gp_desired *listed;
+};
+void gp_intent_export(const struct gp_observed *observed, struct gp_export_options options, struct gp_str *out);
 
 /* Every key of the language as "gpus[].match.model", sorted; for the test that schema and tables agree. */
 void gp_intent_list_keys(struct gp_str *out);

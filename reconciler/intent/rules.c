@@ -6,7 +6,14 @@
 #include "intent/file.h"
 #include "intent/intent.h"
 
-enum { LONGEST_CLASS = 32, LONGEST_HOST = 253, LONGEST_PARAMS = 4095, LONGEST_PATH = 4095, ID_MAX = 0xFFFF };
+enum {
+	LONGEST_CLASS = 32,
+	LONGEST_HOST = 253,
+	LONGEST_PROFILE = 64,
+	LONGEST_PARAMS = 4095,
+	LONGEST_PATH = 4095,
+	ID_MAX = 0xFFFF
+};
 
 #define LOWER    "abcdefghijklmnopqrstuvwxyz"
 #define UPPER    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -77,11 +84,20 @@ static const char *normal_word(struct gp_arena *arena GP_UNUSED, const char *tex
 	return holds_only(text, WORDS "-_.+") ? text : NULL;
 }
 const struct gp_text_rule gp_rule_scheduler = {"a word such as equal-share", NULL, normal_word};
-const struct gp_text_rule gp_rule_profile = {"the name of a vGPU type such as A16-4Q", NULL, normal_word};
 const struct gp_text_rule gp_rule_mig = {"the name of a MIG profile such as 1g.10gb", NULL, normal_word};
 
-/* "key=value,key=value", or "none" for "": it ends up in an attribute of the driver, which reads nothing else, and a page of it at most.
- */
+/* As the driver names types, which is after their board: "RTX Pro 6000 Blackwell DC-4Q". */
+static const char *normal_profile(struct gp_arena *arena GP_UNUSED, const char *text)
+{
+	size_t length = strlen(text);
+	bool good = holds_only(text, WORDS " -_.+/()") && length <= LONGEST_PROFILE && text[0] != ' ' &&
+		    text[length - 1] != ' ';
+	return good ? text : NULL;
+}
+const struct gp_text_rule gp_rule_profile = {"the name of a vGPU type such as A16-4Q", NULL, normal_profile};
+
+/* "key=value,key=value", or "none" for "": it ends up in an attribute of the driver, which reads nothing else, and a
+ * page of it at most. */
 static const char *normal_params(struct gp_arena *arena GP_UNUSED, const char *text)
 {
 	static const char allowed[] = WORDS "_.-";

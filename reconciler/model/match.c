@@ -63,6 +63,21 @@ static bool numa_node_holds(const char *text, int node)
 	return gp_streq(text, number);
 }
 
+/* "NVIDIA A16", as other tools print it, is the A16 of that vendor. */
+static bool model_holds(const char *words, const struct gp_gpu *gpu)
+{
+	size_t first = strcspn(words, " ");
+	char vendor[16];
+	if (gp_word_match(words, gpu->model))
+		return true;
+	if (words[first] == '\0' || first == 0 || first >= sizeof(vendor))
+		return false;
+	memcpy(vendor, words, first);
+	vendor[first] = '\0';
+	return strspn(vendor, "0123456789abcdefABCDEFx*") < first && vendor_holds(vendor, gpu->vendor) &&
+	       gp_word_match(words + first, gpu->model);
+}
+
 static bool value_holds(enum gp_match_key key, const char *value, const struct gp_gpu *gpu)
 {
 	switch (key) {
@@ -75,7 +90,7 @@ static bool value_holds(enum gp_match_key key, const char *value, const struct g
 	case GP_MATCH_SUBSYSTEM:
 		return subsystem_holds(value, gpu);
 	case GP_MATCH_MODEL:
-		return gpu->model != NULL && gp_word_match(value, gpu->model);
+		return gpu->model != NULL && model_holds(value, gpu);
 	case GP_MATCH_SLOT:
 		return gpu->slot != NULL && gp_glob_match(value, gpu->slot, true);
 	case GP_MATCH_NUMA_NODE:

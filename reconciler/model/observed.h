@@ -149,7 +149,7 @@ struct gp_gpu {
 	uint32_t libvirt_min;      /* VMs can be given its VFs from this libvirt on (as gp_hypervisor.version) */
 	const char *libvirt_why;   /* what older ones do, one sentence */
 	const char *not_creatable; /* no VF has a profile, yet the driver offers fewer profiles than it knows: what it
-				    * offers now, "A16-4Q A16-4C" or "none"; NULL: all, or not looked at */
+				    * offers now, "A16-4Q, A16-4C" or "none"; NULL: all, or not looked at */
 	struct gp_holder *clients; /* processes that have the physical GPU open, and so keep its VFs from being made */
 	size_t client_count;
 
@@ -242,6 +242,9 @@ struct gp_observed {
 	struct gp_domain *domains; /* ascending name */
 	size_t domain_count;
 	struct gp_hypervisor hypervisor;
+	/* The program that is to make VFs for some GPU here, when there is no such file; NULL: it is there, or not
+	 * needed */
+	const char *missing_program;
 	struct gp_source_state domains_state; /* libvirt (both definitions) */
 	struct gp_source_state vfio_state;    /* /proc */
 };

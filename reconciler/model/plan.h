@@ -10,8 +10,8 @@
  * A *chain* is a connected set of GPUs and VMs: its failure stops nobody else's work. Chains run in parallel.
  *
  * A *step* is primitive. It starts when all steps named in `needs` (of the same chain) are done; so, within a chain,
- *two GPUs are worked on at the same time, and a VM starts as soon as its own GPUs are done. Steps are stored in an
- *order in which they could run one by one.
+ * two GPUs are worked on at the same time, and a VM starts as soon as its own GPUs are done. Steps are stored in an
+ * order in which they could run one by one.
  *
  * The executor interprets steps and decides nothing.
  */
@@ -90,7 +90,7 @@ struct gp_step {
 	const char *device; /* PCI address, symbolic VF, or domain name */
 	/* "sriov_numvfs"; HELPER: the program's name; WAIT: what is waited for: "virtfn" (number of VFs), "vf-driver"
 	 * (the driver that all of them are bound to), "vf-shows" (one of these names, with a blank between them,
-	 * below the first VF), or an attribute */
+	 * below every VF), or an attribute */
 	const char *attribute;
 	const char *program; /* HELPER: absolute path */
 	const char *before;  /* NULL: not known or does not matter */

@@ -289,6 +289,29 @@ static void warn_of_clients(struct gp_sheet *sheet, const struct gp_gpu_row *row
 				      "nvidia-persistenced, whatever computes on it");
 }
 
+/* case 112: the program that makes VFs is not there. Told once. */
+static void warn_of_missing_program(struct gp_sheet *sheet)
+{
+	const char *program = sheet->observed->missing_program;
+	struct gp_mark named = sheet->desired->policy.sriov_manage_mark;
+
+	for (size_t g = 0; program && g < sheet->observed->gpu_count; g++) {
+		const struct gp_gpu_row *row = &sheet->gpus[g];
+		struct gp_diag *diag;
+
+		if (!row->enables)
+			continue;
+		diag = gp_diags_add(&sheet->plan->diags, GP_WARNING, GP_E_NOT_FOUND, "no-program",
+				    named.source ? named : row->class_of->mark,
+				    "there is no %s, and only that program makes VFs: apply will fail", program);
+		gp_error_subject(&diag->error, "%s", gp_gpu_name(sheet, row));
+		gp_error_remedy(
+			&diag->error,
+			"install NVIDIA's vGPU host driver, or say where its sriov-manage is (policy: sriov_manage)");
+		return;
+	}
+}
+
 void gp_arrange(struct gp_sheet *sheet)
 {
 	for (size_t g = 0; g < sheet->observed->gpu_count; g++) {
@@ -304,6 +327,7 @@ void gp_arrange(struct gp_sheet *sheet)
 		name_case(row);
 		warn_of_clients(sheet, row);
 	}
+	warn_of_missing_program(sheet);
 }
 
 /* ---- what depends on who got what ---- */
@@ -341,12 +365,14 @@ static void settle_params(struct gp_sheet *sheet, struct gp_slot *slot)
 		slot->retuned = slot->gpu->retunes = true;
 		return;
 	}
-	gp_wait_for_vm(
-		sheet, gp_sheet_printf(sheet, "%s: vgpu_params '%s'", gp_slot_name(sheet, slot), class_of->vgpu_params),
-		holder->domain->name,
-		(struct gp_reason){"vgpu-params", gp_sheet_printf(sheet, "class %s asks for them", class_of->name),
-				   class_of->vgpu_params_mark},
-		106);
+	gp_wait_for_vm(sheet,
+		       gp_sheet_printf(sheet, "%s: vgpu_params '%s'", gp_slot_name(sheet, slot), class_of->vgpu_params),
+		       holder->domain->name,
+		       (struct gp_reason){"vgpu-params",
+					  gp_sheet_printf(sheet, "class %s asks for %s", class_of->name,
+							  *class_of->vgpu_params ? "them" : "none"),
+					  class_of->vgpu_params_mark},
+		       106);
 }
 
 void gp_settle(struct gp_sheet *sheet)

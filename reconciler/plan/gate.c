@@ -250,12 +250,6 @@ static void judge_gpu(struct gp_sheet *sheet, struct gp_gpu_row *gpu)
 
 /* ---- VMs: whose definition may not be changed ---- */
 
-/* 9003002 is "9.3.2". */
-static const char *version_text(struct gp_sheet *sheet, uint32_t version)
-{
-	return gp_sheet_printf(sheet, "%u.%u.%u", version / 1000000, version / 1000 % 1000, version % 1000);
-}
-
 static void refuse_edit(struct gp_sheet *sheet, struct gp_vm_row *vm, unsigned case_number, const char *code,
 			const char *why, const char *remedy)
 {
@@ -313,6 +307,7 @@ static void check_libvirt(struct gp_sheet *sheet)
 	size_t others;
 	const struct gp_ask *ask = sheet->observed->hypervisor.version ? ask_beyond_libvirt(sheet, &others) : NULL;
 	const struct gp_gpu *gpu = ask ? ask->slot->gpu->gpu : NULL;
+	char found[GP_VERSION_SIZE], least[GP_VERSION_SIZE];
 	struct gp_diag *diag;
 
 	if (!gpu)
@@ -320,11 +315,11 @@ static void check_libvirt(struct gp_sheet *sheet)
 	diag = gp_diags_add(&sheet->plan->diags, gpu->framework_expected ? GP_WARNING : GP_ERROR, GP_E_UNSUPPORTED,
 			    "libvirt-too-old", ask->want->mark,
 			    "libvirt %s cannot start %s%s with %s%s; it must be %s or newer: %s",
-			    version_text(sheet, sheet->observed->hypervisor.version), ask->vm->domain->name,
+			    gp_version_format(sheet->observed->hypervisor.version, found), ask->vm->domain->name,
 			    others ? gp_sheet_printf(sheet, " and %zu more", others) : "",
 			    others ? "their partitions" : gp_slot_name(sheet, ask->slot),
 			    gpu->framework_expected ? ", if the driver uses the framework that is expected" : "",
-			    version_text(sheet, gpu->libvirt_min), gpu->libvirt_why);
+			    gp_version_format(gpu->libvirt_min, least), gpu->libvirt_why);
 	gp_error_subject(&diag->error, "domain %s", ask->vm->domain->name);
 	gp_error_remedy(&diag->error, "update libvirt (Debian 13 has 11.3)");
 }

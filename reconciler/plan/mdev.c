@@ -8,7 +8,7 @@
  *	wait    whose making cannot be now
  *
  * A name is only once on a host. So a device that moves to another VF goes first where it is, and comes only if it
- *could go there; and what is there is not taken away as long as that cannot come.
+ * could go there; and what is there is not taken away as long as that cannot come.
  */
 #include "plan/mdev.h"
 

@@ -90,7 +90,8 @@ static struct gp_reason reason_of(struct gp_sheet *sheet, const struct gp_slot *
 					  slot->taken_by->want->mark};
 	if (slot->retuned)
 		return (struct gp_reason){"vgpu-params",
-					  gp_sheet_printf(sheet, "class %s asks for them", class_of->name),
+					  gp_sheet_printf(sheet, "class %s asks for %s", class_of->name,
+							  *class_of->vgpu_params ? "them" : "none"),
 					  class_of->vgpu_params_mark};
 	return slot->gpu->reason;
 }

@@ -410,8 +410,6 @@ void gp_check_vgpu_services(struct gp_finding *finding)
 	}
 }
 
-#define SRIOV_MANAGE "/usr/lib/nvidia/sriov-manage"
-
 static bool any_lacks_vfs(const struct gp_finding *finding)
 {
 	const struct gp_observed *observed = finding->exam->observed;
@@ -425,7 +423,7 @@ void gp_check_sriov_manage(struct gp_finding *finding)
 {
 	struct gp_exam *exam = finding->exam;
 	const char *configured = exam->desired->policy.sriov_manage;
-	const char *path = configured != NULL ? configured : SRIOV_MANAGE;
+	const char *path = configured != NULL ? configured : GP_SRIOV_MANAGE;
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 	if (!any_wants_vgpu_software(finding)) {
 		gp_find(finding, GP_CHECK_NOT_APPLICABLE, NO_VGPU_DRIVER);

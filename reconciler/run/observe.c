@@ -123,6 +123,22 @@ static void *survey_so_far(const struct gp_observed *observed, size_t gpu)
 	return NULL;
 }
 
+/* Only NVIDIA's VFs are made by a program, and only while there are none. */
+static const char *missing_program(struct gp_host *host, const struct gp_desired *desired,
+				   const struct gp_observed *observed)
+{
+	const char *named = desired == NULL ? NULL : desired->policy.sriov_manage;
+	const char *program = named == NULL ? GP_SRIOV_MANAGE : named;
+	if (named != NULL && observed->kind == GP_HOST_CAPTURED)
+		return NULL; /* whoever took the tree did not know that name */
+	for (size_t i = 0; i < observed->gpu_count; i++) {
+		const struct gp_gpu *gpu = &observed->gpus[i];
+		if (gpu->backend->by_profile && gpu->unfit == GP_FIT && gpu->num_vfs == 0)
+			return gp_host_exists(host, program + 1) ? NULL : gp_arena_strdup(observed->arena, program);
+	}
+	return NULL;
+}
+
 struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *desired, struct gp_error *err)
 {
 	struct gp_observed *observed = gp_observed_new();
@@ -143,6 +159,7 @@ struct gp_observed *gp_observe(struct gp_host *host, const struct gp_desired *de
 		gp_ask_vendor(host, arena, &observed->gpus[i]);
 	}
 	let_settle(host, observed);
+	observed->missing_program = missing_program(host, desired, observed);
 	observe_domains(host, observed);
 	gp_join_domains(observed);
 	gp_join_drivers(observed);

@@ -166,7 +166,9 @@ static int save_state_before(const struct apply *apply, const struct look *now)
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
 	char name[96], *path = NULL;
-	gp_intent_export(now->observed, &text);
+	/* Where they were read, they are about to change: the file leads back to none, too. */
+	gp_intent_export(now->observed, (struct gp_export_options){.clears_params = true, .listed = apply->desired},
+			 &text);
 	name_of_save(name, sizeof(name));
 	if (gp_host_save_previous(apply->host, name, gp_str_text(&text), &path, &err) != 0) {
 		gp_error_prefix(&err, "the state before cannot be saved, so nothing was changed");
@@ -231,10 +233,8 @@ static void note_trouble(const struct gp_stage *stage, uint32_t number, const st
 	}
 }
 
-static bool is_troubled(const struct gp_chain *chain, const struct trouble *trouble)
+static bool is_hit(const struct gp_chain *chain, const struct trouble *trouble)
 {
-	if (trouble->gpu_count + trouble->domain_count > 0 && !gp_plan_foresaw(trouble->approved, chain))
-		return true;
 	for (size_t t = 0; t < trouble->gpu_count; t++)
 		for (size_t i = 0; i < chain->gpu_count; i++)
 			if (gp_pci_addr_compare(chain->gpus[i], trouble->gpus[t]) == 0)
@@ -246,6 +246,12 @@ static bool is_troubled(const struct gp_chain *chain, const struct trouble *trou
 	return false;
 }
 
+static bool is_troubled(const struct gp_chain *chain, const struct trouble *trouble)
+{
+	bool any = trouble->gpu_count + trouble->domain_count > 0;
+	return is_hit(chain, trouble) || (any && !gp_plan_foresaw(trouble->approved, chain));
+}
+
 /* The stage without the chains of those in trouble. */
 static struct gp_stage leave_out(const struct gp_stage *stage, const struct trouble *trouble)
 {
@@ -254,6 +260,43 @@ static struct gp_stage leave_out(const struct gp_stage *stage, const struct trou
 		if (!is_troubled(&stage->chains[c], trouble))
 			*gp_arena_push(trouble->arena, rest.chains, rest.chain_count) = stage->chains[c];
 	return rest;
+}
+
+/* What was left out although nothing of it failed. */
+static void tell_left_out(const struct apply *apply, const struct gp_plan *plan, const struct trouble *trouble)
+{
+	size_t steps = 0;
+	for (size_t s = 0; s < plan->stage_count; s++)
+		for (size_t c = 0; c < plan->stages[s].chain_count; c++)
+			if (is_troubled(&plan->stages[s].chains[c], trouble) &&
+			    !is_hit(&plan->stages[s].chains[c], trouble))
+				steps += plan->stages[s].chains[c].step_count;
+	if (steps == 0)
+		return;
+	struct gp_diag *diag =
+		gp_diags_add(&apply->outcome->diags, GP_WARNING, GP_E_STALE, "left-for-later", (struct gp_mark){0},
+			     "what follows from the failure was not printed before (%zu step%s); it is left for the "
+			     "next run",
+			     steps, steps == 1 ? "" : "s");
+	gp_error_remedy(&diag->error, "review the output of 'gpupart plan', then run apply again");
+}
+
+/* A stage that was run. */
+struct past {
+	struct gp_stage stage;
+	uint32_t number;
+};
+
+/* VMs that a stage left off for the next one, which does not come. Chains that failed have seen to theirs. */
+static void restore_past(const struct apply *apply, const struct past *past, size_t count, struct gp_arena *arena)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct gp_stage good = {0};
+		for (size_t c = 0; c < past[i].stage.chain_count; c++)
+			if (!has_failed(&past[i].stage.chains[c], past[i].number, apply->outcome))
+				*gp_arena_push(arena, good.chains, good.chain_count) = past[i].stage.chains[c];
+		gp_restore_stage(apply->host, &good, apply->outcome);
+	}
 }
 
 static size_t steps_that_go_on(const struct gp_plan *plan, const struct trouble *trouble)
@@ -276,7 +319,8 @@ static void blame_the_host(struct gp_diags *diags)
 
 /*
  * A GPU that was left half-way must not keep the others from their work: what it shows now may be nothing that a plan
- * can be made of. So the plan is made as if it were as before, and its part of that is left out.
+ * can be made of. So the plan is made as if it were as before, and its part of that is left out. (What holders say of
+ * domains stands in the older list: the planner reads the domains alone.)
  */
 static void plan_without(const struct apply *apply, const struct trouble *trouble, struct look *look)
 {
@@ -306,6 +350,7 @@ static int plan_next_stage(const struct apply *apply, const struct trouble *trou
 	}
 	if (!gp_plan_within(next->plan, apply->approved, &more))
 		return fail_stale(apply, next, "what follows would disturb more than was approved", gp_str_text(&more));
+	tell_left_out(apply, next->plan, trouble);
 	size_t steps = steps_that_go_on(next->plan, trouble);
 	if (steps == 0)
 		return 1;
@@ -336,6 +381,9 @@ static int fail_unsettled(const struct apply *apply)
 
 static int fail_interrupted(const struct apply *apply)
 {
+	for (size_t i = 0; i < apply->outcome->diags.count; i++)
+		if (gp_streq(apply->outcome->diags.items[i].code, "interrupted"))
+			return -1; /* said already, of the steps that were running */
 	gp_diags_add(&apply->outcome->diags, GP_ERROR, GP_E_BUSY, "interrupted", (struct gp_mark){0},
 		     "interrupted: what was under way is finished, nothing more was begun");
 	return -1;
@@ -371,6 +419,8 @@ static int run_stages(const struct apply *apply)
 	struct position at = {.plan = apply->approved};
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	struct trouble trouble = {.arena = arena, .approved = apply->approved};
+	struct past *past = NULL;
+	size_t past_count = 0;
 	int result = 0;
 	while (at.stage < at.plan->stage_count) {
 		const struct gp_stage *stage = &at.plan->stages[at.stage];
@@ -380,6 +430,7 @@ static int run_stages(const struct apply *apply)
 			break;
 		}
 		int failed = run_stage(apply, &rest, ++at.number);
+		*gp_arena_push(arena, past, past_count) = (struct past){rest, at.number};
 		if (failed != 0) {
 			result = -1;
 			note_trouble(&rest, at.number, apply->outcome, &trouble);
@@ -393,12 +444,13 @@ static int run_stages(const struct apply *apply)
 			break;
 		if (forward < 0) {
 			result = -1;
-			gp_restore_stage(apply->host, &rest, apply->outcome);
 			break;
 		}
 	}
-	if (result != 0)
+	if (result != 0) {
+		restore_past(apply, past, past_count, arena);
 		skip_the_rest(apply, at);
+	}
 	for (size_t i = 0; i < MOST_STAGES; i++)
 		look_clear(&looks[i]);
 	return result;

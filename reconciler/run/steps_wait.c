@@ -130,14 +130,10 @@ static int wait_for_driver(struct gp_step_run *run, struct gp_error *err)
 
 /* ---- what the driver shows of them ---- */
 
-static bool first_vf_shows(struct gp_step_run *run, const char *names)
+static bool shows_any(struct gp_step_run *run, const struct gp_partition *vf, const char *names)
 {
-	char vf[GP_VF_REF_SIZE], text[GP_PCI_ADDR_SIZE];
-	struct gp_pci_addr addr;
-	gp_vf_ref_format((struct gp_vf_ref){run->step->pf, 0}, vf);
-	if (gp_resolve_device(run->bench, vf, &addr, NULL) != 0)
-		return false;
-	gp_pci_addr_format(addr, text);
+	char text[GP_PCI_ADDR_SIZE];
+	gp_pci_addr_format(vf->addr, text);
 	while (*names != '\0') {
 		GP_CLEANUP(gp_str_clear) struct gp_str path = {0};
 		size_t length = strcspn(names, " ");
@@ -150,20 +146,35 @@ static bool first_vf_shows(struct gp_step_run *run, const char *names)
 	return false;
 }
 
+/* The first VF that shows none of the names; the number of VFs: none. */
+static size_t first_without(struct gp_step_run *run, const struct gp_gpu *gpu)
+{
+	size_t vf = 0;
+	while (vf < gpu->partition_count && shows_any(run, &gpu->partitions[vf], run->step->after))
+		vf++;
+	return vf;
+}
+
 static int wait_for_show(struct gp_step_run *run, struct gp_error *err)
 {
 	uint64_t deadline = run->started_ms + run->step->timeout_ms;
 	char pf[GP_PCI_ADDR_SIZE];
 	unsigned round = 0;
-	while (!first_vf_shows(run, run->step->after)) {
+	for (;;) {
+		GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+		struct gp_gpu gpu;
+		if (gp_run_observe_pf(run->bench, arena, run->step->pf, &gpu, err) != 0)
+			return -1;
+		size_t missing = first_without(run, &gpu);
+		if (gpu.partition_count > 0 && missing == gpu.partition_count)
+			return 0;
 		if (gp_wait_round(&round, deadline))
 			continue;
-		gp_fail(err, GP_E_VERIFY, "the driver has the VFs of %s, and shows none of: %s",
-			gp_pci_addr_format(run->step->pf, pf), run->step->after);
+		gp_fail(err, GP_E_VERIFY, "the driver has the VFs of %s, and shows for VF %zu none of: %s",
+			gp_pci_addr_format(run->step->pf, pf), missing, run->step->after);
 		gp_run_explain(run, err);
 		return -1;
 	}
-	return 0;
 }
 
 /* ---- an attribute ---- */

@@ -12,13 +12,13 @@
 
 enum {
 	NVIDIA = 0x10de,
-	ENABLE_TIMEOUT_MS = 180 * 1000, /* a driver that was just loaded takes up to 30 s before it makes VFs */
+	/* sriov-manage works on one GPU of a host at a time: eight in a row, up to a minute each, and a minute for a
+	 * driver that was just loaded (it takes up to 30 s before it makes VFs) and for those that have a GPU open. */
+	ENABLE_TIMEOUT_MS = (8 + 1) * 60 * 1000,
 	APPEAR_TIMEOUT_MS = 60 * 1000,
 	ATTRIBUTE_TIMEOUT_MS = 10 * 1000,
 	TYPE_TIMEOUT_MS = 60 * 1000, /* the driver's daemons have a part in it */
 };
-
-#define SRIOV_MANAGE "/usr/lib/nvidia/sriov-manage"
 
 #define LOOK_AT_DAEMONS "see 'systemctl status nvidia-vgpud nvidia-vgpu-mgr' and their journal, and 'dmesg'"
 
@@ -267,8 +267,7 @@ static void judge_fewer_vfs(struct gp_arena *arena, struct gp_gpu *gpu)
 				 " VFs, and NVIDIA's driver wants all: sriov-manage stopped half-way, or somebody "
 				 "enabled them by hand",
 				 gpu->num_vfs, gpu->total_vfs),
-		 gp_arena_printf(arena,
-				 "when no VM uses them: " SRIOV_MANAGE " -d %s, and gpupart enables all (or reboot)",
+		 gp_arena_printf(arena, "when no VM uses them: sriov-manage -d %s, and gpupart enables all (or reboot)",
 				 addr));
 }
 
@@ -405,7 +404,8 @@ static int observe(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *
 
 /* ---- steps ---- */
 
-const struct gp_nvidia_framework *gp_nvidia_framework_of(const struct gp_gpu *gpu)
+/* Its framework, as far as it is known; never NULL. */
+static const struct gp_nvidia_framework *framework_of(const struct gp_gpu *gpu)
 {
 	return gp_streq(gpu->framework, gp_nvidia_mdev.name) ? &gp_nvidia_mdev : &gp_nvidia_vfio;
 }
@@ -439,6 +439,8 @@ void gp_nvidia_fill_params(struct gp_step_sink *sink, const struct gp_vf_change 
 	step->timeout_ms = ATTRIBUTE_TIMEOUT_MS;
 	step->after = clears ? " " : gp_arena_strdup(sink->arena, change->params);
 	step->what = clears ? "clear its vgpu_params" : "set its vgpu_params";
+	if (change->to == NULL) /* it was there before, and somebody may have started with it since */
+		step->guard = GP_GUARD_VF_UNHELD;
 }
 
 static struct gp_step *push_pf_step(struct gp_step_sink *sink, enum gp_step_kind kind, const char *attribute)
@@ -475,7 +477,7 @@ static void push_enable(struct gp_step_sink *sink)
 
 	struct gp_step *run = push_pf_step(sink, GP_STEP_HELPER, "sriov-manage");
 	bool named = policy != NULL && policy->sriov_manage != NULL;
-	run->program = named ? gp_arena_strdup(sink->arena, policy->sriov_manage) : SRIOV_MANAGE;
+	run->program = named ? gp_arena_strdup(sink->arena, policy->sriov_manage) : GP_SRIOV_MANAGE;
 	run->after = "-e";
 	run->timeout_ms = ENABLE_TIMEOUT_MS;
 	run->guard = GP_GUARD_NO_VFS;
@@ -504,7 +506,7 @@ static void push_enable(struct gp_step_sink *sink)
 /* The types of one GPU must have one size, so all that goes, goes before anything comes. */
 static void steps(const struct gp_delta *delta, struct gp_step_sink *sink)
 {
-	const struct gp_nvidia_framework *framework = gp_nvidia_framework_of(delta->gpu);
+	const struct gp_nvidia_framework *framework = framework_of(delta->gpu);
 	if (delta->gpu->num_vfs == 0 && delta->to > 0)
 		push_enable(sink);
 	for (size_t i = 0; i < delta->vf_count; i++)
@@ -523,7 +525,7 @@ static void steps(const struct gp_delta *delta, struct gp_step_sink *sink)
 static void device(const struct gp_gpu *gpu, uint32_t index, struct gp_hostdev *out)
 {
 	(void)index;
-	gp_nvidia_framework_of(gpu)->device(out);
+	framework_of(gpu)->device(out);
 }
 
 /* The driver nvidia on a VF is the vGPU driver at rest. */

@@ -62,8 +62,6 @@ extern const struct gp_nvidia_framework gp_nvidia_mdev; /* nvidia_mdev.c */
 
 /* ---- nvidia.c ---- */
 
-/* Its framework, as far as it is known; never NULL. */
-const struct gp_nvidia_framework *gp_nvidia_framework_of(const struct gp_gpu *gpu);
 /* The first VF from `from` on that the vGPU driver drives; partition_count: there is none. */
 size_t gp_nvidia_next_driven(const struct gp_gpu *gpu, size_t from);
 /* "sys/bus/pci/devices/0000:41:00.4/ATTRIBUTE"; caller frees. */
@@ -83,8 +81,6 @@ const char *gp_nvidia_type_text(struct gp_arena *arena, const char *profile, uin
 
 /* ---- nvidia_types.c: pure ---- */
 
-/* "Q" of "A16-4Q", "B" of "A40-1B4"; NULL: none can be told. */
-const char *gp_nvidia_series_of(const char *profile);
 /* What stands before the size in a type's name, which is the board: "A16", "RTX6000-Ada". */
 const char *gp_nvidia_board_of(struct gp_arena *arena, const char *profile);
 /* Sets layouts, series and VRAM of the GPU from the types that take turns; needs total_vfs and scheduler. */

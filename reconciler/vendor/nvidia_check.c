@@ -101,7 +101,7 @@ static void add_all_counts(struct gp_str *out, const struct gp_gpu *gpu)
 	}
 }
 
-/* Known to the driver; but can it be made as things are? */
+/* Known to the driver; but can it be made as things are? A name may hold blanks, and no comma. */
 static bool is_creatable(const struct gp_gpu *gpu, const char *profile)
 {
 	const char *at = gpu->not_creatable;
@@ -109,10 +109,11 @@ static bool is_creatable(const struct gp_gpu *gpu, const char *profile)
 	if (at == NULL)
 		return true;
 	while (*at != '\0') {
-		size_t word = strcspn(at, " ");
-		if (word == length && memcmp(at, profile, word) == 0)
+		size_t name = strcspn(at, ",");
+		if (name == length && memcmp(at, profile, name) == 0)
 			return true;
-		at += word + (at[word] == ' ');
+		at += name;
+		at += strspn(at, ", ");
 	}
 	return false;
 }

@@ -2,9 +2,8 @@
 /*
  * Framework "mdev": a vGPU is a mediated device, made on a VF under a name (UUID) that its VM knows it by.
  *
- *	VF/mdev_supported_types/nvidia-712/create                a UUID makes one; available_instances: 0 or 1 more
- *	sys/bus/mdev/devices/UUID → …/VF/UUID                    with mdev_type → …/nvidia-712, remove,
- *nvidia/vgpu_params
+ *	VF/mdev_supported_types/nvidia-712/create    a UUID makes one; available_instances: 0 or 1 more
+ *	sys/bus/mdev/devices/UUID → …/VF/UUID        with mdev_type → …/nvidia-712, remove, nvidia/vgpu_params
  */
 #include <inttypes.h>
 #include <stdlib.h>

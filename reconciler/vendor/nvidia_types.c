@@ -20,8 +20,9 @@ static const char *size_in_name(const char *profile)
 	return dash != NULL && dash != profile && is_digit(dash[1]) ? dash + 1 : NULL;
 }
 
-/* What follows the letter tells variants apart (a frame rate, media engines). */
-const char *gp_nvidia_series_of(const char *profile)
+/* "Q" of "A16-4Q", "B" of "A40-1B4"; NULL: none can be told. What follows the letter tells variants apart (a frame
+ * rate, media engines). */
+static const char *series_of(const char *profile)
 {
 	static const char *const series[] = {"A", "B", "C", "Q"};
 	const char *at = size_in_name(profile);
@@ -126,7 +127,7 @@ static void add_layout(struct gp_nvidia_look *look, const struct gp_vgpu_type *t
 		.count = most_on(gpu, type->most),
 		.profile = gp_arena_strdup(look->arena, type->name),
 		.profile_id = type->id,
-		.series = gp_nvidia_series_of(type->name),
+		.series = series_of(type->name),
 		.most = type->most,
 		.alone = !type->multiple,
 	};

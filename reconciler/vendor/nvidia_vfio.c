@@ -89,7 +89,7 @@ static void compare_creatable(struct gp_nvidia_look *look, const char *text)
 		known++;
 		if (!lists_type(text, look->types[i].id, &lines))
 			continue;
-		gp_str_printf(&offered, "%s%s", creatable > 0 ? " " : "", look->types[i].name);
+		gp_str_printf(&offered, "%s%s", creatable > 0 ? ", " : "", look->types[i].name);
 		creatable++;
 	}
 	bool told = lines > 0 || says_nothing(text);
@@ -112,6 +112,13 @@ static void observe_creatable(struct gp_nvidia_look *look)
 
 /* ---- what the VFs are ---- */
 
+static int fail_number(const struct gp_partition *vf, uint64_t id, struct gp_error *err)
+{
+	char addr[GP_PCI_ADDR_SIZE];
+	gp_fail(err, GP_E_CORRUPT, "holds '%" PRIu64 "', which is no number of a vGPU type", id);
+	return gp_error_subject(err, "%s nvidia/current_vgpu_type", gp_pci_addr_format(vf->addr, addr));
+}
+
 static int observe_vf(struct gp_nvidia_look *look, struct gp_partition *vf, struct gp_error *err)
 {
 	uint64_t id;
@@ -120,6 +127,8 @@ static int observe_vf(struct gp_nvidia_look *look, struct gp_partition *vf, stru
 		return -1;
 	if (id == 0)
 		return 0;
+	if (id > UINT32_MAX)
+		return fail_number(vf, id, err);
 	gp_nvidia_set_type(look, vf, (uint32_t)id);
 	gp_autofree char *params = gp_nvidia_vf_path(vf, GP_NVIDIA_PARAMS);
 	gp_nvidia_read_params(look, vf, params);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A vendor is one file and one row of registry.c.
+ * A vendor is one file, or a few with one prefix, and one row of registry.c.
  *
  * Vendors read and decide; they never write. Only observe() is given the host. All else is pure: a function of the
  * snapshot, so that the planner can be tested without a machine, and so that a saved snapshot can be planned on.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# sriov-manage of one GPU hangs, and gpupart is killed meanwhile: the program is not. Another plan keeps its hands off that
-# GPU and says who is at work on it; and when it has ended, an apply goes on from there, without running it again.
+# sriov-manage of one GPU hangs, and gpupart is killed meanwhile, and so is its helper: the program is not, and holds the
+# locks. Another plan keeps its hands off that GPU and says who is at work on it, and no other GPU's sriov-manage begins;
+# when it has ended, that one has its turn, and an apply goes on from there, without running anything again.
 set -euo pipefail
 export LC_ALL=C.UTF-8 NO_COLOR=1
 top=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
@@ -49,6 +50,8 @@ until_so() {
 	done
 }
 begun() { grep -q "begin .*sriov-manage.*0000:41:00.0\|begin .*0000:41:00.0.*sriov-manage" machine/.sim/trace; }
+is_free() { flock --nonblock "machine/run/gpupart/$1.lock" true; }
+is_gone() { ! grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 has_vfs() { [ "$(vfs "$1")" -eq 16 ]; }
 
 "$GPUPART" sim create machine host.yaml >/dev/null
@@ -56,18 +59,27 @@ has_vfs() { [ "$(vfs "$1")" -eq 16 ]; }
 "$GPUPART" apply --yes --root machine want.yaml >first.out 2>first.err &
 apply=$!
 until_so 60 begun
-until_so 60 has_vfs 0000:42:00.0
+other_before=$(vfs 0000:42:00.0)
 kill -KILL "$apply"
 wait "$apply" 2>/dev/null || true
+helper=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' machine/run/gpupart/pf-0000:41:00.0.lock)
+kill -KILL "$helper" || fail "the helper of the first GPU is gone: $(cat machine/run/gpupart/pf-0000:41:00.0.lock)"
+until_so 60 is_gone "$helper"
 
+is_free "pf-0000:41:00.0" && fail "nobody holds the GPU's lock, and sriov-manage goes on"
+is_free sriov-manage && fail "another sriov-manage may begin, and the first one goes on"
 status=0
 "$GPUPART" plan --root machine want.yaml >plan.out 2>&1 || status=$?
 [ "$status" -eq 1 ] || fail "plan exits $status while somebody is at work on the GPU"
 grep -q "0000:41:00.0.*at work on it" plan.out || fail "the plan does not say who is at work: $(cat plan.out)"
 [ "$(vfs 0000:41:00.0)" -eq 0 ] || fail "the program has ended"
+[ "$(vfs 0000:42:00.0)" -eq "$other_before" ] || fail "two programs ran at the same time"
 
 "$GPUPART" sim fault machine clear >/dev/null
-until_so 60 has_vfs 0000:41:00.0
+for gpu in 0000:41:00.0 0000:42:00.0; do
+	until_so 60 has_vfs "$gpu"
+	until_so 60 is_free "pf-$gpu"
+done
 "$GPUPART" apply --yes --root machine want.yaml >second.out 2>&1 || fail "the second apply: $(cat second.out)"
 [ "$(grep -c 'begin .*sriov-manage' machine/.sim/trace)" -eq 2 ] || fail "sriov-manage did not run once for each GPU"
 "$GPUPART" plan --root machine want.yaml | grep -q '^No changes\.' || fail "something is left to do"

@@ -440,6 +440,7 @@ struct gp_observed *scene_observe(const struct scene *scene)
 	observed->vfio_state.known = !scene->no_proc;
 	observed->vfio_state.why = scene->no_proc ? "/proc/1/fd: Permission denied" : NULL;
 	observed->hypervisor.version = scene->libvirt;
+	observed->missing_program = scene->no_program ? "/usr/lib/nvidia/sriov-manage" : NULL;
 	for (size_t g = 0; g < scene->gpu_count; g++)
 		observe_gpu(observed, scene, &scene->gpus[g]);
 	for (size_t v = 0; v < scene->vm_count && !scene->no_libvirt; v++)

@@ -18,6 +18,7 @@
  *	vf 41 0-3 4Q                   VFs 0 to 3 have type A16-4Q; also: unusable, params=…
  *	vf 41 3 4Q a/0                 mdev: the mediated device of VM a's first partition is on VF 3
  *	client 41 dcgm 812             a process has the GPU open
+ *	noprogram                      the program that makes VFs is not there
  *	libvirt 9000000
  *
  * There a hostdev is 0.vdi@41/3, hand@41/3 (managed='yes' of a VF: yes@41/3), or of a mediated device: 0.vdi=a/0,
@@ -95,6 +96,7 @@ struct scene {
 	struct scene_holder holders[SCENE_HOLDERS];
 	size_t holder_count;
 	bool no_libvirt, no_proc;
+	bool no_program;
 	uint32_t libvirt;
 	const struct gp_vendor *vendor; /* NULL: the tests' own */
 };

@@ -308,6 +308,8 @@ bool vgpu_read_line(struct scene *scene, char **words, size_t count)
 
 		scene_add_words(gpu->client, sizeof(gpu->client), words[2]);
 		gpu->client_pid = strtoul(words[3], NULL, 10);
+	} else if (gp_streq(words[0], "noprogram")) {
+		scene->no_program = true;
 	} else if (gp_streq(words[0], "libvirt") && count > 1) {
 		scene->libvirt = (uint32_t)strtoul(words[1], NULL, 10);
 	} else {

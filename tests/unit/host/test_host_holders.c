@@ -311,6 +311,63 @@ START_TEST(a_mediated_device_that_is_open_holds_its_vf)
 }
 END_TEST
 
+static void add_foreign_mdev(const char *parent, const char *uuid, const char *type)
+{
+	char path[256], target[256];
+	snprintf(path, sizeof(path), "sys/bus/mdev/devices/%s", uuid);
+	snprintf(target, sizeof(target), "../../../devices/%s/%s", parent, uuid);
+	tree_link(&tree, path, target);
+	snprintf(path, sizeof(path), "sys/devices/%s/%s/mdev_type", parent, uuid);
+	snprintf(target, sizeof(target), "../mdev_supported_types/%s", type == NULL ? "" : type);
+	if (type != NULL)
+		tree_link(&tree, path, target);
+}
+
+/* On no PCI device: the kernel's sample mtty, and vfio-ap and vfio-ccw of IBM Z. */
+START_TEST(a_mediated_device_of_others_makes_nothing_unknown)
+{
+	start(1, "nvidia");
+	add_mdev("0000:41:00.1", UUID, "77");
+	add_foreign_mdev("virtual/mtty/mtty", "8a9c4f10-55a6-5c2e-9f6b-0123456789ac", "mtty-1");
+	add_foreign_mdev("css0/0.0.0313", "8a9c4f10-55a6-5c2e-9f6b-0123456789ad", "vfio_ccw-io");
+	tree_process(&tree, 812, "qemu-web-01", "/dev/vfio/77");
+	tree_process(&tree, 813, "qemu-tty", "/dev/vfio/78");
+	observe(true);
+	ck_assert_msg(observed->vfio_state.known, "%s", observed->vfio_state.why);
+	ck_assert_uint_eq(vf(0)->holder_count, 1);
+	finish();
+}
+END_TEST
+
+static void count_mdev(void *context, const struct gp_mdev *mdev)
+{
+	ck_assert_str_eq(mdev->type, "nvidia-712");
+	++*(size_t *)context;
+}
+
+START_TEST(a_mediated_device_of_others_is_there_and_no_more)
+{
+	static const char other[] = "8a9c4f10-55a6-5c2e-9f6b-0123456789ac";
+	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
+	struct gp_mdev found;
+	struct gp_uuid uuid;
+	size_t count = 0;
+	start(1, "nvidia");
+	add_mdev("0000:41:00.1", UUID, "77");
+	add_foreign_mdev("vfio_ap/matrix", other, NULL);
+	observe(true);
+	ck_assert_int_eq(gp_uuid_parse(other, &uuid), 0);
+	ck_assert_msg(gp_host_find_mdev(host, uuid, &found, &err) == 1, "%s", err.message);
+	ck_assert(found.foreign);
+	ck_assert_msg(gp_host_each_mdev(host, count_mdev, &count, &err) == 0, "%s", err.message);
+	ck_assert_uint_eq(count, 1);
+	/* What cannot be read may be anything. */
+	tree_link(&tree, "sys/bus/mdev/devices/8a9c4f10-55a6-5c2e-9f6b-0123456789ad", "nowhere");
+	ck_assert_int_eq(gp_host_each_mdev(host, count_mdev, &count, &err), -1);
+	finish();
+}
+END_TEST
+
 START_TEST(a_mediated_device_whose_group_is_not_known_is_unknown)
 {
 	start(1, "nvidia");
@@ -383,5 +440,6 @@ TREE_RUN("host_holders", a_group_that_is_open_holds_its_vf, a_device_file_holds_
 	 a_closed_process_is_unknown_to_an_ordinary_user, a_device_without_the_file_that_tells_which_is_unknown,
 	 a_process_directory_that_leads_elsewhere_is_not_followed, a_vf_with_its_vendors_driver_is_held_by_its_group,
 	 a_vf_that_can_be_opened_and_has_no_group_is_unknown, a_mediated_device_that_is_open_holds_its_vf,
-	 a_mediated_device_whose_group_is_not_known_is_unknown, clients_are_those_of_their_gpu,
+	 a_mediated_device_whose_group_is_not_known_is_unknown, a_mediated_device_of_others_makes_nothing_unknown,
+	 a_mediated_device_of_others_is_there_and_no_more, clients_are_those_of_their_gpu,
 	 unseen_clients_make_nothing_unknown, drivers_of_vfio_are_known_by_their_name)

@@ -510,6 +510,28 @@ START_TEST(one_writer_a_gpu_at_a_time)
 }
 END_TEST
 
+START_TEST(under_the_lock_of_one_gpu_no_other_device_is_written)
+{
+	make_real(1, NULL);
+	tree_file(&tree, "sys/devices/pci0000:40/fe41:41:00.1/knob", "5\n");
+	tree_vf(&tree, PF_ADDR, 9, "fe41:42:00.1", NULL, 0);
+	char path[256];
+	tree_path(&tree, "sys/devices/pci0000:40/" PF_ADDR "/virtfn9", path, sizeof(path));
+	ck_assert_int_eq(remove(path), 0);
+	tree_file(&tree, "sys/devices/pci0000:40/fe41:42:00.1/knob", "5\n");
+	struct gp_write_request request = ask("knob");
+	request.device = "fe41:41:00.1";
+	request.after = "7";
+	ck_assert_msg(gp_write_change(host, &request, &err) == 0, "%s", err.message);
+	request.device = "fe41:42:00.1";
+	ck_assert_int_eq(gp_write_change(host, &request, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_INTERNAL);
+	ck_assert_str_eq(err.message, "the lock is for " PF_ADDR ", and fe41:42:00.1 is no VF of it");
+	expect_file("sys/bus/pci/devices/fe41:42:00.1/knob", "5");
+	finish();
+}
+END_TEST
+
 START_TEST(a_captured_machine_is_not_written_by_the_helper_either)
 {
 	make_real(0, NULL);
@@ -577,6 +599,7 @@ int main(int argc, char **argv)
 			  vfs_are_counted_by_their_links, a_vf_with_a_foreign_driver_is_not_removed,
 			  a_vf_that_is_open_is_not_removed, what_cannot_be_told_is_in_use,
 			  drivers_are_bound_and_read_back, one_writer_a_gpu_at_a_time,
+			  under_the_lock_of_one_gpu_no_other_device_is_written,
 			  a_captured_machine_is_not_written_by_the_helper_either, each_errno_has_its_words,
 			  the_helper_is_for_gpupart_alone);
 }

@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "host/write_change.h"
@@ -444,10 +446,10 @@ START_TEST(the_program_has_nothing_of_ours)
 		ck_assert_ptr_nonnull(strstr(text, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"));
 		ck_assert_ptr_nonnull(strstr(text, "LC_ALL=C"));
 		ck_assert_ptr_null(strstr(text, "GP_SECRET"));
-		/* Its own script and streams a shell keeps from 10 on; what is inherited would be below. */
+		/* Streams, and the two locks that it holds; its own script a shell keeps from 10 on. */
 		ck_assert_int_ge(gp_host_read(host, "fds", text, sizeof(text), NULL), 0);
 		for (const char *fd = strtok(text, "\n"); fd != NULL; fd = strtok(NULL, "\n"))
-			ck_assert_msg(atoi(fd) <= 2 || atoi(fd) >= 10, "descriptor %s is open", fd);
+			ck_assert_msg(atoi(fd) <= 4 || atoi(fd) >= 10, "descriptor %s is open", fd);
 	}
 	finish();
 }
@@ -560,6 +562,205 @@ START_TEST(a_gpu_that_has_vfs_is_left_alone)
 }
 END_TEST
 
+#define PF_LOCK "run/gpupart/pf-" PF_ADDR ".lock"
+#define LINE    "run/gpupart/sriov-manage.lock"
+
+static bool is_locked(const char *path)
+{
+	gp_autoclose int fd = gp_state_lock(host->root_fd, path, "a test", 0, NULL, NULL, NULL);
+	return fd < 0;
+}
+
+static bool has_file(const char *path)
+{
+	return gp_host_exists(host, path);
+}
+
+static void until_there(const char *path)
+{
+	for (int i = 0; i < 600 && !has_file(path); i++)
+		gp_sleep_ms(50);
+	ck_assert_msg(has_file(path), "%s does not come", path);
+}
+
+START_TEST(a_program_holds_the_locks_when_who_started_it_is_gone)
+{
+	start(0);
+	install("readlink /proc/$$/fd/3 /proc/$$/fd/4 >$root/locks; >$root/begun; "
+		"until [ -e $root/go ]; do sleep 0.1; done; make_vf");
+	if (is_root()) {
+		pid_t helper = fork();
+		if (helper == 0)
+			_exit(perform(run_request(60000)) == 0 ? 0 : 1);
+		until_there("begun");
+		ck_assert_int_eq(kill(helper, SIGKILL), 0);
+		ck_assert_int_eq(waitpid(helper, NULL, 0), helper);
+		char text[GP_ATTR_MAX];
+		ck_assert_int_ge(gp_host_read(host, "locks", text, sizeof(text), NULL), 0);
+		ck_assert_ptr_nonnull(strstr(text, PF_LOCK));
+		ck_assert_ptr_nonnull(strstr(text, LINE));
+		ck_assert(is_locked(PF_LOCK) && is_locked(LINE));
+		tree_file(&tree, "go", "");
+		for (int i = 0; i < 600 && (is_locked(PF_LOCK) || is_locked(LINE)); i++)
+			gp_sleep_ms(50);
+		ck_assert(!is_locked(PF_LOCK) && !is_locked(LINE));
+		expect_file("runs", "run");
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(one_program_at_a_time_on_a_host)
+{
+	start(0);
+	install("make_vf");
+	if (is_root()) {
+		int held = gp_state_lock(host->root_fd, LINE, "sriov-manage for fe41:42:00.0", 0, NULL, NULL, &err);
+		ck_assert_int_ge(held, 0);
+		ck_assert_int_eq(perform(run_request(1000)), -1);
+		ck_assert_msg(err.kind == GP_E_BUSY, "%s", err.message);
+		ck_assert_ptr_nonnull(strstr(err.message, "at work on another GPU"));
+		ck_assert_ptr_nonnull(strstr(err.message, "nothing was run"));
+		ck_assert(gp_starts_with(err.holder, "sriov-manage for fe41:42:00.0, pid "));
+		ck_assert_ptr_nonnull(err.remedy);
+		expect_not_run();
+		close(held);
+		ck_assert_msg(perform(run_request(60000)) == 0, "%s", err.message);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(what_a_link_leads_to_is_what_is_run)
+{
+	start(0);
+	install("make_vf");
+	char from[256], to[256];
+	tree_path(&tree, "usr/lib/nvidia", from, sizeof(from));
+	tree_path(&tree, "srv", to, sizeof(to));
+	ck_assert_int_eq(mkdir(to, 0755), 0);
+	tree_path(&tree, "srv/place", to, sizeof(to));
+	ck_assert_int_eq(rename(from, to), 0);
+	tree_path(&tree, "between", to, sizeof(to));
+	ck_assert_int_eq(mkdir(to, 0755), 0);
+	tree_link(&tree, "usr/lib/nvidia", "../../between/link");
+	tree_link(&tree, "between/link", "/srv/place");
+	if (is_root()) {
+		gp_autofree char *real = NULL;
+		ck_assert_msg(gp_write_check_program(host->root_fd, MANAGE, &real, &err) == 0, "%s", err.message);
+		ck_assert_str_eq(real, "/srv/place/sriov-manage");
+		/* A link that leads there from where others can put another one. */
+		ck_assert_int_eq(chmod(to, 0777), 0);
+		expect_refused_for("/between");
+		ck_assert_int_eq(chmod(to, 0755), 0);
+		char path[256];
+		tree_path(&tree, "between/link", path, sizeof(path));
+		ck_assert_int_eq(remove(path), 0);
+		tree_link(&tree, "between/link", "link");
+		ck_assert_int_eq(perform(run_request(600)), -1);
+		ck_assert_int_eq(err.sys, ELOOP);
+		expect_not_run();
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(vfs_that_come_late_are_waited_for)
+{
+	start(0);
+	/* A client keeps the second round from running at once; what the first run began comes meanwhile. */
+	install("mkdir -p $root/proc/812/fd; echo nvidia-smi >$root/proc/812/comm; "
+		"ln -s /dev/nvidia3 $root/proc/812/fd/4; (exec 3>&- 4>&-; sleep 7; make_vf) & exit 0");
+	if (is_root()) {
+		ck_assert_msg(perform(run_request(60000)) == 0, "%s", err.message);
+		expect_file("runs", "run");
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(what_was_made_while_the_lock_was_waited_for_is_done)
+{
+	start(4);
+	install("exit 1");
+	if (is_root())
+		ck_assert_msg(perform(run_request(2000)) == 0, "%s", err.message);
+	expect_not_run();
+	finish();
+}
+END_TEST
+
+static void *make_vf_and_let_go(void *context)
+{
+	(void)context;
+	gp_sleep_ms(300);
+	tree_vf(&tree, PF_ADDR, 0, VF(1), "nvidia", 20);
+	gp_sleep_ms(300);
+	char path[256];
+	tree_path(&tree, "proc/812/fd/31", path, sizeof(path));
+	remove(path);
+	return NULL;
+}
+
+START_TEST(vfs_that_come_while_a_client_is_waited_for_are_seen)
+{
+	start(0);
+	install("exit 0");
+	char path[256];
+	tree_path(&tree, "sys/bus/pci/devices/" VF(1), path, sizeof(path));
+	remove(path);
+	tree_path(&tree, DEVICES VF(1), path, sizeof(path));
+	gp_autofree char *command = gp_xasprintf("rm -r %s", path);
+	ck_assert_int_eq(system(command), 0);
+	tree_process(&tree, 812, "nvidia-smi", "/dev/nvidia3");
+	pthread_t client;
+	pthread_create(&client, NULL, make_vf_and_let_go, NULL);
+	if (is_root()) {
+		ck_assert_int_eq(perform(run_request(60000)), -1);
+		ck_assert_msg(err.kind == GP_E_STALE, "%s", err.message);
+		expect_not_run();
+	}
+	pthread_join(client, NULL);
+	finish();
+}
+END_TEST
+
+START_TEST(a_gpu_that_cannot_be_read_is_not_without_clients)
+{
+	start(0);
+	install("make_vf");
+	char path[256];
+	tree_path(&tree, "sys/bus/pci/devices/" PF_ADDR, path, sizeof(path));
+	ck_assert_int_eq(remove(path), 0);
+	if (is_root())
+		ck_assert_int_eq(perform(run_request(60000)), -1);
+	expect_not_run();
+	finish();
+}
+END_TEST
+
+START_TEST(how_it_ended_is_told_as_it_was)
+{
+	start(0);
+	install("exit 130");
+	if (is_root()) {
+		ck_assert_int_eq(perform(run_request(60000)), -1);
+		ck_assert_str_eq(err.message, "sriov-manage ended with status 130, and there are no VFs");
+	}
+	finish();
+
+	start(0);
+	install("make_vf");
+	tree_file(&tree, INSIDE, "#!/nonexistent/shell\n");
+	if (is_root()) {
+		ck_assert_int_eq(perform(run_request(60000)), -1);
+		ck_assert_ptr_nonnull(strstr(err.message, "its first line (#!)"));
+		ck_assert_ptr_null(strstr(err.remedy, "vGPU host driver"));
+	}
+	finish();
+}
+END_TEST
+
 TREE_RUN("host_write_vgpu", only_the_vf_itself_is_asked_about, who_cannot_be_seen_holds_the_vf,
 	 a_vf_of_another_gpu_is_not_touched_under_this_lock, what_was_let_go_of_meanwhile_is_done,
 	 a_mediated_device_that_is_there_already_is_made, one_of_this_name_elsewhere_is_named,
@@ -568,4 +769,8 @@ TREE_RUN("host_write_vgpu", only_the_vf_itself_is_asked_about, who_cannot_be_see
 	 only_programs_on_the_list_are_run, a_program_that_is_not_installed_is_told, what_others_can_change_is_not_run,
 	 where_a_link_leads_to_is_looked_at_too, the_program_has_nothing_of_ours, an_exit_status_is_not_believed,
 	 a_program_that_fails_is_told_in_its_own_words, a_client_that_stays_is_named_and_nothing_is_run,
-	 a_client_that_leaves_is_waited_for, a_gpu_that_has_vfs_is_left_alone)
+	 a_client_that_leaves_is_waited_for, a_gpu_that_has_vfs_is_left_alone,
+	 a_program_holds_the_locks_when_who_started_it_is_gone, one_program_at_a_time_on_a_host,
+	 what_a_link_leads_to_is_what_is_run, vfs_that_come_late_are_waited_for,
+	 what_was_made_while_the_lock_was_waited_for_is_done, vfs_that_come_while_a_client_is_waited_for_are_seen,
+	 a_gpu_that_cannot_be_read_is_not_without_clients, how_it_ended_is_told_as_it_was)

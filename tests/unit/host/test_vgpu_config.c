@@ -103,18 +103,13 @@ START_TEST(a_type_is_told_in_full)
 	ask_well(&f, &a16, 2);
 	ck_assert_uint_eq(f.types[0].id, 713);
 	ck_assert_str_eq(f.types[0].name, "A16-4Q");
-	ck_assert_str_eq(f.types[0].class_name, "Quadro");
 	ck_assert_uint_eq(f.types[0].framebuffer, 4 * GIB);
-	ck_assert_uint_eq(f.types[0].heads, 4);
-	ck_assert_uint_eq(f.types[0].width, 7680);
-	ck_assert_uint_eq(f.types[0].height, 4320);
 	ck_assert_uint_eq(f.types[0].most, 4);
 	ck_assert(f.types[0].multiple);
 	ck_assert(!f.types[0].mig);
 	ck_assert_uint_eq(f.types[1].id, 720);
 	ck_assert_str_eq(f.types[1].name, "A16-16A");
 	ck_assert_uint_eq(f.types[1].framebuffer, 16 * GIB);
-	ck_assert_uint_eq(f.types[1].width, 1280);
 	ck_assert(!f.types[1].multiple);
 }
 END_TEST
@@ -428,6 +423,56 @@ START_TEST(cut_off_anywhere_it_is_a_fault)
 }
 END_TEST
 
+START_TEST(names_of_several_words_are_names)
+{
+	static const struct {
+		const char *written, *name;
+	} rows[] = {
+		{"NVIDIA RTX Pro 6000 Blackwell DC-4Q", "RTX Pro 6000 Blackwell DC-4Q"},
+		{"NVIDIA  A16-4Q ", "A16-4Q"},
+		{"A (b/c)-4Q", "A (b/c)-4Q"},
+		{"A16-4Q, A16-4C", NULL}, /* nobody could tell a list of them apart */
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		gp_autofree char *text = gp_xasprintf(
+			HEAD "<vgpuType id=\"7\" name=\"%s\"/>" PGPU("0x25b6", "0x0", SUPPORTS("7", "1")) TAIL,
+			rows[i].written);
+		FIXTURE f = with(text);
+		ask_well(&f, &a16, rows[i].name == NULL ? 0 : 1);
+		if (rows[i].name != NULL)
+			ck_assert_str_eq(f.types[0].name, rows[i].name);
+	}
+}
+END_TEST
+
+/* A GPU that lists so many types, some of them more than once. */
+static void list_types(struct gp_str *xml, unsigned types, unsigned supported)
+{
+	gp_str_clear(xml);
+	gp_str_add(xml, "<vgpuconfig>");
+	for (unsigned i = 1; i <= types; i++)
+		gp_str_printf(xml, "<vgpuType id=\"%u\" name=\"A16-%uQ\"/>", i, i);
+	gp_str_add(xml, "<pgpu><devId deviceId=\"0x25b6\"/>");
+	for (unsigned i = 0; i < supported; i++)
+		gp_str_printf(xml, "<supportedVgpu vgpuId=\"%u\"><maxVgpus>1</maxVgpus></supportedVgpu>",
+			      i % types + 1);
+	gp_str_add(xml, "</pgpu></vgpuconfig>");
+}
+
+START_TEST(types_of_one_gpu_are_bounded)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str xml = {0};
+	list_types(&xml, 2048, 4096);
+	FIXTURE most = with(xml.text);
+	ask_well(&most, &a16, 2048);
+	list_types(&xml, 2048, 4097);
+	FIXTURE more = with(xml.text);
+	ck_assert_int_eq(ask(&more, &a16), -1);
+	ck_assert_int_eq(more.err.kind, GP_E_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(more.err.message, "lists more vGPU types for a GPU than any can have"));
+}
+END_TEST
+
 /* Any byte may be any other: it is told or refused, and nothing is read that is not there. */
 START_TEST(any_byte_may_be_wrong)
 {
@@ -459,4 +504,5 @@ TREE_RUN("host_vgpu_config", a_type_is_told_in_full, the_whole_size_goes_before_
 	 what_cannot_be_told_is_left_out, a_maximum_that_cannot_be_told_leaves_the_type_out,
 	 a_size_that_cannot_be_told_is_none, the_first_of_two_types_with_one_id_counts, what_is_no_such_file_is_said,
 	 bytes_that_are_no_text_are_said, depth_is_bounded, size_is_bounded, a_directory_is_none,
-	 no_file_is_no_vgpu_driver, cut_off_anywhere_it_is_a_fault, any_byte_may_be_wrong)
+	 no_file_is_no_vgpu_driver, cut_off_anywhere_it_is_a_fault, any_byte_may_be_wrong,
+	 names_of_several_words_are_names, types_of_one_gpu_are_bounded)

@@ -75,7 +75,7 @@ static void clear(struct machine *machine)
 
 static struct gp_desired *export_and_read(const struct machine *machine, struct gp_str *text)
 {
-	gp_intent_export(machine->observed, text);
+	gp_intent_export(machine->observed, (struct gp_export_options){0}, text);
 	return read_good(gp_str_text(text), machine->observed->hostname);
 }
 
@@ -345,6 +345,55 @@ START_TEST(what_the_language_cannot_say_is_kept)
 }
 END_TEST
 
+START_TEST(a_profile_with_blanks_is_written_so_that_it_can_be_read)
+{
+	static const char *const of[3][4] = {{"RTX Pro 6000 (DC)/2-4Z"}};
+	MACHINE machine;
+	make_typed(&machine, "vendor VFIO", of);
+	const char *before = types[4].profile;
+	types[4].profile = of[0][0];
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	GOOD desired = export_and_read(&machine, &text);
+	types[4].profile = before;
+	ck_assert_str_eq(class_on(desired, &machine.gpus[0])->sizes[0].profile, of[0][0]);
+}
+END_TEST
+
+/* The driver may show its list with a blank after each comma. */
+START_TEST(params_are_written_without_blanks)
+{
+	static const char *const of[3][4] = {{"A16-4Q", "A16-4Q"}};
+	MACHINE machine;
+	make_typed(&machine, "vendor VFIO", of);
+	vfs[0][0].params = "a=1, b=2";
+	vfs[0][1].params = " a=1,b=2\t";
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	GOOD desired = export_and_read(&machine, &text);
+	ck_assert_str_eq(class_on(desired, &machine.gpus[0])->vgpu_params, "a=1,b=2");
+}
+END_TEST
+
+/* Only where they were looked at, and where it is asked for. */
+START_TEST(that_none_has_params_can_be_said)
+{
+	static const char *const of[3][4] = {{"A16-4Q", "A16-4Q"}, {"A16-4Q"}, {"A16-4Q", "A16-4Q"}};
+	MACHINE machine;
+	make_typed(&machine, "vendor VFIO", of);
+	vfs[0][1].params = " ";
+	vfs[1][0].params = NULL;
+	vfs[2][1].params = "a=1";
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_intent_export(machine.observed, (struct gp_export_options){.clears_params = true}, &text);
+	GOOD desired = read_good(gp_str_text(&text), machine.observed->hostname);
+	ck_assert_str_eq(class_on(desired, &machine.gpus[0])->vgpu_params, "");
+	ck_assert_ptr_null(class_on(desired, &machine.gpus[1])->vgpu_params);
+	ck_assert_ptr_null(class_on(desired, &machine.gpus[2])->vgpu_params);
+	gp_str_clear(&text);
+	GOOD plain = export_and_read(&machine, &text);
+	ck_assert_ptr_null(class_on(plain, &machine.gpus[0])->vgpu_params);
+}
+END_TEST
+
 START_TEST(params_that_all_have_are_written)
 {
 	static const char *const of[3][4] = {{"A16-4Q", "A16-4Q"}, {"A16-4Q", "A16-4Q"}, {"A16-4Q", "A16-4Q"}};
@@ -473,6 +522,9 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, a_full_gpu_by_number_another_by_profile);
 	tcase_add_test(tcase, an_ambiguous_number_is_not_written);
 	tcase_add_test(tcase, what_the_language_cannot_say_is_kept);
+	tcase_add_test(tcase, a_profile_with_blanks_is_written_so_that_it_can_be_read);
+	tcase_add_test(tcase, params_are_written_without_blanks);
+	tcase_add_test(tcase, that_none_has_params_can_be_said);
 	tcase_add_test(tcase, params_that_all_have_are_written);
 	tcase_add_test(tcase, mdevs_of_ours_are_all_that_could_be);
 	tcase_add_test(tcase, forgotten_types_are_not_guessed);

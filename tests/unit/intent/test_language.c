@@ -144,6 +144,37 @@ START_TEST(partitions_of_all_kinds)
 }
 END_TEST
 
+/* Boards have names of several words, and types are named after boards. */
+START_TEST(the_name_of_a_profile_may_have_blanks)
+{
+	static const char *const good[] = {"RTX Pro 6000 Blackwell DC-4Q", "A16-4Q", "B (x/y)_1.2+z",
+					   "a23456789 123456789 123456789 123456789 123456789 123456789 1234"};
+	static const char *const bad[] = {"A16-4Q ",
+					  " A16-4Q",
+					  " ",
+					  "",
+					  "A16-4Q, A16-4C",
+					  "A16\\n4Q",
+					  "A16:4Q",
+					  "a23456789 123456789 123456789 123456789 123456789 123456789 12345"};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		gp_autofree char *text = gp_xasprintf("version: 1\ngpus: [{class: a, match: {model: X}, partitions: "
+						      "[{count: 1, profile: \"%s\"}]}]\n",
+						      good[i]);
+		GOOD desired = read_good(text, NULL);
+		ck_assert_str_eq(desired->classes[0].sizes[0].profile, good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		gp_autofree char *text = gp_xasprintf("version: 1\ngpus: [{class: a, match: {model: X}, partitions: "
+						      "[{count: 1, profile: \"%s\"}]}]\n",
+						      bad[i]);
+		GP_CLEANUP(gp_diags_clear) struct gp_diags diags = {0};
+		gp_desired_free(gp_intent_load_text("test.yaml", text, strlen(text), NULL, &diags));
+		ck_assert_msg(diags.error_count == 1, "row %zu: %zu faults", i, diags.error_count);
+	}
+}
+END_TEST
+
 /* ---- vms ---- */
 
 #define ONE_CLASS                                                                                                      \
@@ -394,6 +425,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, match_keys);
 	tcase_add_test(tcase, class_defaults);
 	tcase_add_test(tcase, partitions_of_all_kinds);
+	tcase_add_test(tcase, the_name_of_a_profile_may_have_blanks);
 	tcase_add_test(tcase, vm_keys);
 	tcase_add_test(tcase, vm_defaults_and_release);
 	tcase_add_test(tcase, bounds);

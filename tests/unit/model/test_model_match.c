@@ -103,13 +103,20 @@ START_TEST(similar_models_are_told_apart)
 		const char *wanted, *model;
 		bool expected;
 	} rows[] = {
-		{"A10", "GA107GL [A10]", true},      {"A10", "GA100 [A100 PCIe 40GB]", false},
-		{"A16", "GA107GL [A2 / A16]", true}, {"L4", "AD104GL [L4]", true},
-		{"L4", "AD102GL [L40S]", false},     {"L40", "AD102GL [L40S]", false},
+		{"A10", "GA107GL [A10]", true},
+		{"A10", "GA100 [A100 PCIe 40GB]", false},
+		{"A16", "GA107GL [A2 / A16]", true},
+		{"L4", "AD104GL [L4]", true},
+		{"L4", "AD102GL [L40S]", false},
+		{"L40", "AD102GL [L40S]", false},
 		{"L40*", "AD102GL [L40S]", true},
+		{"NVIDIA A16", "A16", true},
+		{"nvidia L4", "L40S", false},
+		{"Intel A16", "A16", false},
+		{"NVIDIA", "A16", false},
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		struct gp_gpu gpu = {.model = rows[i].model};
+		struct gp_gpu gpu = {.vendor = 0x10de, .model = rows[i].model};
 		ck_assert_msg(holds(GP_MATCH_MODEL, rows[i].wanted, &gpu) == rows[i].expected, "%s in %s",
 			      rows[i].wanted, rows[i].model);
 	}

@@ -66,7 +66,7 @@ START_TEST(case_93_export_then_nothing_then_adopt)
 			 "version: 1\n");
 	GP_CLEANUP(gp_str_clear) struct gp_str exported = {0};
 
-	gp_intent_export(run.observed, &exported);
+	gp_intent_export(run.observed, (struct gp_export_options){0}, &exported);
 	gp_desired_free(run.desired);
 	run.desired = want_text(gp_str_text(&exported));
 	run_again(&run);

@@ -193,6 +193,20 @@ START_TEST(case_104_a_process_has_the_gpu_open)
 }
 END_TEST
 
+START_TEST(case_112_the_program_is_missing)
+{
+	GP_CLEANUP(run_clear) struct run run = run_plan("gpu 41 16 0 vfio\ngpu 42 16 0 vfio\nnoprogram", OF(16, Q));
+	const struct gp_diag *diag = the_diag(run.plan, "no-program");
+
+	ck_assert_int_eq(diag->severity, GP_WARNING);
+	ck_assert_ptr_nonnull(strstr(diag->error.message, "/usr/lib/nvidia/sriov-manage"));
+	ck_assert(plan_met_case(run.plan, 100));
+	/* What is there needs no program. */
+	GP_CLEANUP(run_clear) struct run made = run_plan(VFIO "noprogram", OF(1, Q));
+	ck_assert_ptr_null(diag_of(made.plan, "no-program"));
+}
+END_TEST
+
 START_TEST(case_105_too_few_usable_vfs)
 {
 	expect_fault(VFIO "vf 41 0-13 unusable", OF(4, Q), "vfs-unusable", GP_E_UNAVAILABLE, "2 are missing");
@@ -575,6 +589,7 @@ int main(void)
 		several_types_of_one_size,
 		case_103_made_for_its_vm,
 		case_104_a_process_has_the_gpu_open,
+		case_112_the_program_is_missing,
 		case_105_too_few_usable_vfs,
 		case_106_other_parameters,
 		case_107_a_type_that_suffers_no_other,

@@ -289,6 +289,37 @@ START_TEST(the_state_before_is_saved_and_leads_back)
 }
 END_TEST
 
+#define ONE_VGPU                                                                                                       \
+	"version: 1\nhostname: host\ngpus:\n"                                                                          \
+	"  - {address: \"0000:41:00.0\", preset: a16, vfs: 16, profile: A16-4Q}\n"
+#define WANT_VGPUS                                                                                                     \
+	"version: 1\ngpus:\n"                                                                                          \
+	"  - {class: vdi, match: {address: \"0000:41:00.0\"}, partitions: 4, series: Q, vgpu_params: disable_vnc=1}\n"
+
+/* Of what had no vgpu_params before, they are taken away again. */
+START_TEST(the_state_before_tells_that_there_were_no_params)
+{
+	make_machine(ONE_VGPU);
+	ck_applies(WANT_VGPUS);
+	ck_assert_uint_eq(outcome.writes, 4);
+	GP_CLEANUP(gp_diags_clear) struct gp_diags diags = {0};
+	const char *saved = outcome.saved_export;
+	struct gp_desired *back = gp_intent_load(&saved, 1, NULL, &diags);
+	ck_assert_uint_eq(diags.error_count, 0);
+	ck_assert_uint_eq(back->class_count, 1);
+	ck_assert_uint_eq(back->classes[0].count, 4);
+	ck_assert_str_eq(back->classes[0].vgpu_params, "");
+	forget();
+	desired = back;
+	look();
+	plan = gp_plan_make(desired, observed);
+	ck_assert_int_eq(apply(), GP_E_NONE);
+	ck_assert_uint_eq(outcome.writes, 4);
+	ck_assert(outcome.verified);
+	ck_assert_str_eq(observed->gpus[0].partitions[0].params, "disable_vnc=1");
+}
+END_TEST
+
 /* ---- not doing it ---- */
 
 START_TEST(a_plan_with_faults_is_not_begun)
@@ -565,6 +596,7 @@ int main(void)
 		a_new_count_restarts_the_vm_that_allows_it,
 		what_follows_an_observe_again_is_planned_again,
 		the_state_before_is_saved_and_leads_back,
+		the_state_before_tells_that_there_were_no_params,
 		a_plan_with_faults_is_not_begun,
 		a_plan_that_no_longer_stands_is_not_begun,
 		a_plan_that_would_have_to_wait_now_is_stale,

@@ -240,6 +240,35 @@ START_TEST(what_the_driver_does_not_offer_now_is_said)
 }
 END_TEST
 
+/* Names of types have blanks since the boards have. */
+START_TEST(a_name_with_blanks_is_one_name)
+{
+	BOX box = box_make(BOX_A2);
+	tree_file(
+		&box.tree, GP_VGPU_CONFIG,
+		"<vgpuconfig>"
+		"<vgpuType id=\"7\" name=\"NVIDIA RTX Pro 6000 DC-1Q\"><profileSize>0x40000000</profileSize></vgpuType>"
+		"<vgpuType id=\"8\" name=\"NVIDIA RTX Pro 6000 DC-2Q\"><profileSize>0x80000000</profileSize></vgpuType>"
+		"<vgpuType id=\"9\" name=\"NVIDIA RTX Pro 6000 "
+		"DC-4Q\"><profileSize>0x100000000</profileSize></vgpuType>"
+		"<pgpu><devId vendorId=\"0x10de\" deviceId=\"0x25b6\" subsystemId=\"0\"/>"
+		"<supportedVgpu vgpuId=\"7\"><maxVgpus>16</maxVgpus></supportedVgpu>"
+		"<supportedVgpu vgpuId=\"8\"><maxVgpus>8</maxVgpus></supportedVgpu>"
+		"<supportedVgpu vgpuId=\"9\"><maxVgpus>4</maxVgpus></supportedVgpu></pgpu></vgpuconfig>");
+	box_vfio(&box);
+	box_vf_file(&box, 0, "nvidia/creatable_vgpu_types",
+		    "8 : NVIDIA RTX Pro 6000 DC-2Q\n9 : NVIDIA RTX Pro 6000 DC-4Q\n");
+	box_observe(&box);
+	ck_assert_str_eq(box.gpu.not_creatable, "RTX Pro 6000 DC-2Q, RTX Pro 6000 DC-4Q");
+	struct gp_class class_of = class_with(GP_PARTITIONS_COUNT, 8, NULL);
+	ck_assert_str_eq(faults(&box, &class_of), "");
+	class_of.count = 4;
+	ck_assert_str_eq(faults(&box, &class_of), "");
+	class_of.count = 16;
+	ck_assert_ptr_nonnull(strstr(faults(&box, &class_of), "vGPU type RTX Pro 6000 DC-1Q cannot be made now"));
+}
+END_TEST
+
 START_TEST(of_many_gpus_alike_a_fault_is_said_once)
 {
 	BOX box = box_make(BOX_A16);
@@ -269,5 +298,5 @@ END_TEST
 TREE_RUN("vendor_nvidia_check", a_count_is_one_that_the_types_have, every_count_of_an_a40_is_valid,
 	 a_series_is_one_that_there_is, a_list_that_can_be, a_profile_is_one_that_there_is, a_size_is_one_that_there_is,
 	 all_of_a_gpu_have_one_size_and_fit, what_a_list_cannot_say, what_needs_a_later_version,
-	 what_the_driver_does_not_offer_now_is_said, of_many_gpus_alike_a_fault_is_said_once,
-	 what_could_not_be_read_is_said)
+	 what_the_driver_does_not_offer_now_is_said, a_name_with_blanks_is_one_name,
+	 of_many_gpus_alike_a_fault_is_said_once, what_could_not_be_read_is_said)

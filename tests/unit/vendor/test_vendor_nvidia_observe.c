@@ -308,6 +308,22 @@ END_TEST
 #define UUID_2 "aaaaaaaa-2222-5333-8444-555555555555"
 #define UUID_3 "bbbbbbbb-2222-5333-8444-555555555555"
 
+/* As the kernel's samples, and those of IBM Z, make them: on no PCI device. */
+START_TEST(mediated_devices_of_others_are_passed_over)
+{
+	BOX box = box_make(BOX_A16);
+	box_mdev(&box);
+	box_make_mdev(&box, 5, UUID_1, "nvidia-712");
+	tree_directory(&box.tree, "sys/devices/virtual/mtty/mtty/" UUID_2);
+	tree_link(&box.tree, "sys/devices/virtual/mtty/mtty/" UUID_2 "/mdev_type", "../mdev_supported_types/mtty-1");
+	tree_link(&box.tree, "sys/bus/mdev/devices/" UUID_2, "../../../devices/virtual/mtty/mtty/" UUID_2);
+	tree_link(&box.tree, "sys/bus/mdev/devices/" UUID_3, "../../../devices/css0/0.0.0313/" UUID_3);
+	box_observe(&box);
+	ck_assert_uint_eq(box.gpu.count, 1);
+	ck_assert(box.gpu.partitions[5].has_mdev);
+}
+END_TEST
+
 START_TEST(mdev_tells_the_type_of_each_mediated_device)
 {
 	BOX box = box_make(BOX_A16);
@@ -394,6 +410,19 @@ START_TEST(a_type_that_cannot_be_read_is_an_error)
 }
 END_TEST
 
+/* Cut off, it would be another type. */
+START_TEST(a_type_beyond_any_number_is_an_error)
+{
+	BOX box = box_make(BOX_A16);
+	box_vfio(&box);
+	box_vf_file(&box, 3, "nvidia/current_vgpu_type", "4294968008\n"); /* 712 and 2^32 */
+	const struct gp_vendor *vendor = gp_vendor_for(&box.gpu);
+	ck_assert_int_eq(vendor->observe(box.host, box.arena, &box.gpu, &box.err), -1);
+	ck_assert_int_eq(box.err.kind, GP_E_CORRUPT);
+	ck_assert_str_eq(box.err.subject, "0000:41:00.7 nvidia/current_vgpu_type");
+}
+END_TEST
+
 /* ---- what can be made now ---- */
 
 #define ALL_2 "ID    : vGPU Name\n744  : NVIDIA A2-1Q\n745   : NVIDIA A2-2Q\n746   : NVIDIA A2-4Q\n"
@@ -411,7 +440,7 @@ START_TEST(the_list_of_creatable_types_has_many_forms)
 		{"ID    : vGPU Name\n", "none"},
 		{"", "none"},
 		{"ID    : vGPU Name\n745   : NVIDIA A2-2Q\n999   : NVIDIA A2-9Q\n", "A2-2Q"},
-		{"NVIDIA A2-4Q : 746\nNVIDIA A2-1Q : 744\n", "A2-1Q A2-4Q"},
+		{"NVIDIA A2-4Q : 746\nNVIDIA A2-1Q : 744\n", "A2-1Q, A2-4Q"},
 		{"999   : NVIDIA A2-1-2Q\n", "none"},
 		{"a form that nobody has seen\n", NULL},
 	};
@@ -579,7 +608,7 @@ START_TEST(all_vfs_or_none)
 	check_unfit(&box, "4 of 16", GP_UNFIT_DRIVER,
 		    "it has 4 of its 16 VFs, and NVIDIA's driver wants all: sriov-manage stopped half-way, or somebody "
 		    "enabled them by hand",
-		    "when no VM uses them: /usr/lib/nvidia/sriov-manage -d 0000:41:00.0, and gpupart enables all (or "
+		    "when no VM uses them: sriov-manage -d 0000:41:00.0, and gpupart enables all (or "
 		    "reboot)");
 }
 END_TEST
@@ -693,8 +722,9 @@ TREE_RUN("vendor_nvidia_observe", one_device_id_two_boards, a_name_that_says_mor
 	 a_policy_that_cannot_be_read_is_unknown, before_there_are_vfs_the_framework_is_expected,
 	 vendor_vfio_tells_the_type_of_each_vf, a_type_that_nobody_knows_is_there_all_the_same,
 	 of_a_mig_type_only_the_memory_is_known, mdev_tells_the_type_of_each_mediated_device,
-	 mediated_devices_are_listed_once_for_all_gpus, a_vf_with_another_driver_cannot_be_used,
-	 a_vf_without_the_file_cannot_be_used, a_type_that_cannot_be_read_is_an_error,
+	 mediated_devices_of_others_are_passed_over, mediated_devices_are_listed_once_for_all_gpus,
+	 a_vf_with_another_driver_cannot_be_used, a_vf_without_the_file_cannot_be_used,
+	 a_type_that_cannot_be_read_is_an_error, a_type_beyond_any_number_is_an_error,
 	 the_list_of_creatable_types_has_many_forms, a_full_gpu_creates_nothing_and_that_is_fine,
 	 mdev_types_without_any_instance_are_said, the_driver_may_be_wrong, the_driver_may_have_no_types,
 	 there_may_be_no_sriov, vfs_may_be_on_their_way, vf_bars_may_have_no_room, all_vfs_or_none,

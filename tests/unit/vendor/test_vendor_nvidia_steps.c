@@ -101,7 +101,7 @@ static struct fixture with(struct box box)
 }
 
 #define ENABLE                                                                                                         \
-	"helper pci 0000:41:00.0 sriov-manage: any -> -e, 180 s, guard no-vfs, disrupts none [enable all its 16 "      \
+	"helper pci 0000:41:00.0 sriov-manage: any -> -e, 540 s, guard no-vfs, disrupts none [enable all its 16 "      \
 	"VFs] case 5\n"                                                                                                \
 	"wait pci 0000:41:00.0 virtfn: any -> 16, 60 s, guard none, disrupts none [wait for 16 VFs] case 5\n"          \
 	"wait pci 0000:41:00.0 vf-driver: any -> nvidia, 60 s, guard none, disrupts none [wait until all of them are " \
@@ -198,11 +198,12 @@ START_TEST(params_alone_disturb_nothing)
 	FIXTURE f = vfio_with("713\n", "713\n");
 	change(&f, 0, false, "", "disable_vnc=1");
 	change(&f, 2, false, "", "");
-	ck_assert_str_eq(steps_text(&f, 2, 2),
-			 "write pci vf:0000:41:00.0/0 nvidia/vgpu_params: any -> disable_vnc=1, 10 s, guard none, "
-			 "disrupts none [set its vgpu_params] case 40\n"
-			 "write pci vf:0000:41:00.0/2 nvidia/vgpu_params: any ->  , 10 s, guard none, disrupts none "
-			 "[clear its vgpu_params] case 42\n");
+	ck_assert_str_eq(
+		steps_text(&f, 2, 2),
+		"write pci vf:0000:41:00.0/0 nvidia/vgpu_params: any -> disable_vnc=1, 10 s, guard vf-unheld, "
+		"disrupts none [set its vgpu_params] case 40\n"
+		"write pci vf:0000:41:00.0/2 nvidia/vgpu_params: any ->  , 10 s, guard vf-unheld, disrupts none "
+		"[clear its vgpu_params] case 42\n");
 }
 END_TEST
 
@@ -241,7 +242,7 @@ START_TEST(mdev_params_belong_to_the_device)
 		", 60 s, guard none, disrupts none [make a mediated device of vGPU type A16-2Q (712) on it] case 40\n"
 		"write mdev " MDEV_NEW " nvidia/vgpu_params: any -> disable_vnc=1, 10 s, guard none, disrupts "
 		"none [set its vgpu_params] case 40\n"
-		"write mdev " MDEV_OLD " nvidia/vgpu_params: any ->  , 10 s, guard none, disrupts none [clear "
+		"write mdev " MDEV_OLD " nvidia/vgpu_params: any ->  , 10 s, guard vf-unheld, disrupts none [clear "
 		"its vgpu_params] case 41\n");
 }
 END_TEST
@@ -360,13 +361,13 @@ END_TEST
 
 START_TEST(what_could_be_made_is_mentioned)
 {
-	struct gp_gpu gpu = {.vendor = 0x10de, .not_creatable = "A16-4Q A16-4C"};
+	struct gp_gpu gpu = {.vendor = 0x10de, .not_creatable = "A16-4Q, A16-4C"};
 	GP_CLEANUP(gp_error_clear) struct gp_error err = {0};
 	gp_fail(&err, GP_E_VERIFY, "fell to 0");
 	gp_vendor_for(&gpu)->explain(&gpu, &give, &err);
 	ck_assert_str_eq(err.remedy,
 			 "see 'dmesg' and the journal of nvidia-vgpu-mgr for why the driver did not take the "
-			 "type, then plan again; the driver offers now: A16-4Q A16-4C");
+			 "type, then plan again; the driver offers now: A16-4Q, A16-4C");
 	gp_error_remedy(&err, "as it was");
 	gp_vendor_for(&gpu)->explain(&gpu, &give, &err);
 	ck_assert_str_eq(err.remedy, "as it was");
