@@ -19,11 +19,12 @@
 
 /* What may stand on the command line of a command; each command says which it takes. */
 enum gp_option {
-	GP_OPT_ROOT = 1 << 0,     /* --root DIR, --connect URI */
-	GP_OPT_JSON = 1 << 1,     /* --json */
-	GP_OPT_HOST = 1 << 2,     /* --host NAME */
-	GP_OPT_YES = 1 << 3,      /* --yes, --lock-timeout DURATION */
-	GP_OPT_DETAILED = 1 << 4, /* --detailed-exitcode */
+	GP_OPT_ROOT = 1 << 0,      /* --root DIR, --connect URI */
+	GP_OPT_JSON = 1 << 1,      /* --json */
+	GP_OPT_HOST = 1 << 2,      /* --host NAME */
+	GP_OPT_YES = 1 << 3,       /* --yes, --lock-timeout DURATION */
+	GP_OPT_DETAILED = 1 << 4,  /* --detailed-exitcode */
+	GP_OPT_ANONYMIZE = 1 << 5, /* --anonymize */
 };
 
 struct gp_cli {
@@ -33,6 +34,7 @@ struct gp_cli {
 	bool json;
 	bool yes;
 	bool detailed_exitcode;
+	bool anonymize;
 	uint64_t lock_wait_ms;
 	char **args; /* what is left: files, directories, names */
 	int arg_count;

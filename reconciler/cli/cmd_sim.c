@@ -48,7 +48,11 @@ static const struct {
 } verbs[] = {
 	{"create", "create DIR HOST.yaml", 3, 3, sim_create},
 	{"reboot", "reboot DIR", 2, 2, sim_reboot},
-	{"vm", "vm DIR define|start|stop|destroy|pause|resume|save|undefine NAME|FILE.xml", 4, 4, sim_vm},
+	{"vm",
+	 "vm DIR "
+	 "define|create|start|stop|destroy|undefine|pause|resume|suspend|crash|save|unsave|autostart|no-autostart "
+	 "NAME|FILE.xml",
+	 4, 4, sim_vm},
 	{"fault", "fault DIR FAULT…", 3, -1, sim_fault},
 };
 

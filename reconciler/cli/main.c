@@ -88,12 +88,18 @@ static const struct gp_command commands[] = {
 	 "Copies the files that gpupart reads (no secrets) to DIR, which must be new or empty. Every reading command\n"
 	 "replays it with --root DIR.\n"
 	 "\n"
-	 "Example: gpupart capture gpu-07 && tar -czf gpu-07.tar.gz gpu-07\n",
-	 GP_OPT_ROOT | GP_OPT_JSON, 1, 1, gp_cmd_capture},
+	 "  --anonymize   nothing in DIR tells whose machine it is: host, VMs, UUIDs, classes and serial numbers are\n"
+	 "                replaced or left out. What stands for what is printed, and is not in DIR. A capture that\n"
+	 "                exists already is anonymized with --root OLD\n"
+	 "\n"
+	 "Example: gpupart capture --anonymize gpu-07 && tar -czf gpu-07.tar.gz gpu-07\n",
+	 GP_OPT_ROOT | GP_OPT_JSON | GP_OPT_ANONYMIZE, 1, 1, gp_cmd_capture},
 	{"sim", "make and poke a simulated machine", "create DIR HOST.yaml | reboot DIR | vm DIR … | fault DIR …",
 	 "  sim create DIR HOST.yaml              make a machine from a description (examples/hosts/)\n"
 	 "  sim reboot DIR                        VFs and everything else that a kernel forgets are gone\n"
-	 "  sim vm DIR define FILE.xml            and: start, stop, destroy, pause, resume, save, undefine NAME\n"
+	 "  sim vm DIR define FILE.xml            and: create FILE.xml; start, stop, destroy, undefine, pause,\n"
+	 "                                        resume, suspend, crash, save, unsave, autostart,\n"
+	 "                                        no-autostart NAME\n"
 	 "  sim fault DIR fail N ERRNO            the Nth change from now fails; also: kill N before|after,\n"
 	 "                                        attr DEVICE ATTR ERRNO, short DEVICE ATTR, late DEVICE MS,\n"
 	 "                                        slow DEVICE ATTR MS, block DEVICE ATTR, ignore-shutdown NAME,\n"
@@ -173,7 +179,17 @@ static const struct gp_command *find_command(const char *name)
 	return NULL;
 }
 
-enum { OPT_ROOT = 256, OPT_CONNECT, OPT_JSON, OPT_HOST, OPT_YES, OPT_LOCK_TIMEOUT, OPT_DETAILED, OPT_HELP };
+enum {
+	OPT_ROOT = 256,
+	OPT_CONNECT,
+	OPT_JSON,
+	OPT_HOST,
+	OPT_YES,
+	OPT_LOCK_TIMEOUT,
+	OPT_DETAILED,
+	OPT_ANONYMIZE,
+	OPT_HELP
+};
 
 static const struct {
 	struct option option;
@@ -186,6 +202,7 @@ static const struct {
 	{{"yes", no_argument, NULL, OPT_YES}, GP_OPT_YES},
 	{{"lock-timeout", required_argument, NULL, OPT_LOCK_TIMEOUT}, GP_OPT_YES},
 	{{"detailed-exitcode", no_argument, NULL, OPT_DETAILED}, GP_OPT_DETAILED},
+	{{"anonymize", no_argument, NULL, OPT_ANONYMIZE}, GP_OPT_ANONYMIZE},
 	{{"help", no_argument, NULL, OPT_HELP}, 0},
 };
 #define OPTION_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
@@ -244,6 +261,9 @@ static int take_options(struct gp_cli *cli, const struct gp_command *command, in
 			break;
 		case OPT_DETAILED:
 			cli->detailed_exitcode = true;
+			break;
+		case OPT_ANONYMIZE:
+			cli->anonymize = true;
 			break;
 		case OPT_LOCK_TIMEOUT:
 			if (take_lock_timeout(cli, command, optarg) != GP_EXIT_OK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A machine as a directory: exactly the files that gpupart reads, so that a plan made on the copy is the plan of the
- * machine. Nothing else is copied: no serial numbers, no other devices, no processes but a few daemons' names, and of
- * the VMs only what is compared.
+ * machine. Nothing else is copied: no other devices, no processes but a few daemons' names, and of the VMs only what is
+ * compared. An anonymous capture goes through disguise.c on top of that, file by file and name by name.
  *
  * Links are made anew as relative ones that stay inside the tree.
  */
@@ -15,13 +15,14 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "host/capture_host.h"
+#include "host/disguise.h"
 #include "host/domain_xml.h"
 #include "host/host_internal.h"
 
 #define PCI_DEVICES  "sys/bus/pci/devices"
 #define MDEV_DEVICES "sys/bus/mdev/devices"
 #define MDEV_BUS     "sys/class/mdev_bus"
-enum { FILE_MAX = 8 * 1024 * 1024, PCI_IDS_MAX = 16 * 1024 * 1024, LINK_SIZE = 1024 };
+enum { FILE_MAX = 8 * 1024 * 1024, PCI_IDS_MAX = 16 * 1024 * 1024, LINK_SIZE = 1024, HOUR_MS = 3600 * 1000 };
 
 /* Below a PF, below a VF, and below a mediated device. '*' stands for any part of one name. A vendor whose back-end
  * reads more adds its rows. */
@@ -70,10 +71,24 @@ struct capture {
 	struct gp_arena *arena;
 	int to_fd;
 	int files;
-	struct gp_names mdevs; /* UUIDs of all of the machine */
+	struct gp_names mdevs;        /* UUIDs of all of the machine */
+	struct gp_disguise *disguise; /* NULL: everything as it is */
 };
 
 /* ---- making files ---- */
+
+static int make_directory(struct capture *capture, const char *path, struct gp_error *err)
+{
+	gp_autofree char *there = gp_disguise_path(capture->disguise, path);
+	return gp_host_make_directories(capture->to_fd, there, 0755, err);
+}
+
+static bool is_there(struct capture *capture, const char *path)
+{
+	gp_autofree char *there = gp_disguise_path(capture->disguise, path);
+	gp_autoclose int fd = gp_open_inside(capture->to_fd, there, O_PATH, 0, GP_INSIDE_ROOT);
+	return fd >= 0;
+}
 
 static int make_parent(struct capture *capture, const char *path, struct gp_error *err)
 {
@@ -81,7 +96,7 @@ static int make_parent(struct capture *capture, const char *path, struct gp_erro
 	return gp_host_make_directories(capture->to_fd, parent, 0755, err);
 }
 
-static int put_file(struct capture *capture, const char *path, const void *bytes, size_t size, struct gp_error *err)
+static int write_file(struct capture *capture, const char *path, const char *bytes, size_t size, struct gp_error *err)
 {
 	if (make_parent(capture, path, err) < 0)
 		return -1;
@@ -89,7 +104,7 @@ static int put_file(struct capture *capture, const char *path, const void *bytes
 	if (fd < 0)
 		return gp_host_fail_path(err, errno, path, "created");
 	for (size_t done = 0; done < size;) {
-		ssize_t wrote = write(fd, (const char *)bytes + done, size - done);
+		ssize_t wrote = write(fd, bytes + done, size - done);
 		if (wrote < 0)
 			return gp_host_fail_path(err, errno, path, "written");
 		done += (size_t)wrote;
@@ -98,13 +113,26 @@ static int put_file(struct capture *capture, const char *path, const void *bytes
 	return 0;
 }
 
+static int put_file(struct capture *capture, const char *path, const void *bytes, size_t size, struct gp_error *err)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str kept = {0};
+	if (capture->disguise == NULL)
+		return write_file(capture, path, bytes, size, err);
+	if (!gp_disguise_content(capture->disguise, path, bytes, size, &kept))
+		return 0;
+	gp_autofree char *there = gp_disguise_path(capture->disguise, path);
+	return write_file(capture, there, gp_str_text(&kept), kept.length, err);
+}
+
 static int put_text(struct capture *capture, const char *path, const char *text, struct gp_error *err)
 {
 	return put_file(capture, path, text, strlen(text), err);
 }
 
-static int put_link(struct capture *capture, const char *path, const char *target, struct gp_error *err)
+static int put_link(struct capture *capture, const char *real_path, const char *real_target, struct gp_error *err)
 {
+	gp_autofree char *path = gp_disguise_path(capture->disguise, real_path);
+	gp_autofree char *target = gp_disguise_path(capture->disguise, real_target);
 	if (make_parent(capture, path, err) < 0)
 		return -1;
 	gp_autofree char *parent = gp_xasprintf("%.*s", (int)(gp_last_component(path) - path - 1), path);
@@ -179,6 +207,22 @@ static bool is_plain_path(const char *path)
 	}
 }
 
+/* Nothing but bridges: under a hypervisor, what lies above may be named by a UUID of the machine. */
+static bool is_below_pci_alone(const char *place)
+{
+	for (const char *part = place;; part++) {
+		size_t length = strcspn(part, "/");
+		gp_autofree char *name = gp_xasprintf("%.*s", (int)length, part);
+		struct gp_pci_addr addr;
+		bool bridge = gp_starts_with(name, "pci") && name[3 + strspn(name + 3, "0123456789abcdef:")] == '\0';
+		if (!bridge && gp_pci_addr_parse(name, &addr) < 0)
+			return false;
+		part += length;
+		if (*part == '\0')
+			return true;
+	}
+}
+
 /* "pci0000:40/0000:40:01.0/0000:41:00.0": where the device lies under sys/devices. */
 static char *place_of(struct capture *capture, struct gp_pci_addr addr)
 {
@@ -188,7 +232,8 @@ static char *place_of(struct capture *capture, struct gp_pci_addr addr)
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s", name);
 	if (gp_readlink_inside(capture->host->root_fd, path, target, sizeof(target), GP_INSIDE_ROOT) > 0 &&
 	    gp_starts_with(target, up) && is_plain_path(target + strlen(up)) &&
-	    strcmp(gp_last_component(target), name) == 0)
+	    strcmp(gp_last_component(target), name) == 0 &&
+	    (capture->disguise == NULL || is_below_pci_alone(target + strlen(up))))
 		return gp_xstrdup(target + strlen(up));
 	return gp_xasprintf("pci%04x:%02x/%s", addr.domain, addr.bus, name);
 }
@@ -212,7 +257,7 @@ static int put_named_link(struct capture *capture, const char *place, const char
 	gp_autofree char *to = gp_xasprintf("%s/%s/%s", up, directory, target);
 	gp_autofree char *real = gp_xasprintf("sys/%s/%s", directory, target);
 	/* The devices' own links come with the devices. */
-	if (strcmp(directory, "bus/pci/devices") != 0 && gp_host_make_directories(capture->to_fd, real, 0755, err) < 0)
+	if (strcmp(directory, "bus/pci/devices") != 0 && make_directory(capture, real, err) < 0)
 		return -1;
 	return put_link(capture, path, to, err);
 }
@@ -225,7 +270,7 @@ static int capture_device(struct capture *capture, struct gp_pci_addr addr, cons
 	gp_autofree char *from = gp_xasprintf(PCI_DEVICES "/%s", name);
 	gp_autofree char *to = gp_xasprintf("sys/devices/%s", place);
 	gp_autofree char *target = gp_xasprintf("../../../devices/%s", place);
-	if (gp_host_make_directories(capture->to_fd, to, 0755, err) < 0 || put_link(capture, from, target, err) < 0)
+	if (make_directory(capture, to, err) < 0 || put_link(capture, from, target, err) < 0)
 		return -1;
 	for (size_t i = 0; files[i] != NULL; i++)
 		if (copy_pattern(capture, from, to, files[i], err) < 0)
@@ -266,7 +311,7 @@ static int capture_mdev(struct capture *capture, const char *place, const struct
 	gp_autofree char *listed =
 		gp_xasprintf("sys/devices/%s/mdev_supported_types/%s/devices/%s", place, mdev->type, uuid);
 	gp_autofree char *listed_target = gp_xasprintf("../../../%s", uuid);
-	if (gp_host_make_directories(capture->to_fd, to, 0755, err) < 0 || put_link(capture, from, target, err) < 0 ||
+	if (make_directory(capture, to, err) < 0 || put_link(capture, from, target, err) < 0 ||
 	    put_link(capture, type, type_target, err) < 0 || put_link(capture, listed, listed_target, err) < 0)
 		return -1;
 	for (size_t i = 0; mdev_files[i] != NULL; i++)
@@ -333,8 +378,7 @@ static int capture_slot(struct capture *capture, const struct gp_gpu *gpu, struc
 		return 0;
 	gp_autofree char *path = gp_xasprintf("sys/bus/pci/slots/%s/address", gpu->slot);
 	gp_autofree char *text = gp_xasprintf("%04x:%02x:%02x\n", gpu->addr.domain, gpu->addr.bus, gpu->addr.slot);
-	gp_autoclose int there = gp_open_inside(capture->to_fd, path, O_PATH, 0, GP_INSIDE_ROOT);
-	return there >= 0 ? 0 : put_text(capture, path, text, err);
+	return is_there(capture, path) ? 0 : put_text(capture, path, text, err);
 }
 
 /* What NVIDIA's driver says of a GPU, without what only this one GPU has: its UUID. */
@@ -476,19 +520,49 @@ static void add_escaped(struct gp_str *out, const char *text)
 			gp_str_add_char(out, *text);
 }
 
-/* The live definition, as far as it is compared: state, how long already, and which devices are plugged. */
-static void add_live(const struct gp_domain *domain, struct gp_str *xml)
+/* An interface or a disk that holds a device, or a hostdev. */
+static void add_device(const struct gp_hostdev *device, struct gp_str *xml)
+{
+	struct gp_pci_addr addr = device->source;
+	if (device->elsewhere)
+		gp_str_printf(xml,
+			      "<interface type='hostdev' managed='%s'><source><address type='pci' domain='0x%04x' "
+			      "bus='0x%02x' slot='0x%02x' function='0x%x'/></source></interface>",
+			      device->managed ? "yes" : "no", addr.domain, addr.bus, addr.slot, addr.function);
+	else
+		gp_domain_xml_hostdev(device, xml);
+	gp_str_add_char(xml, '\n');
+}
+
+/* A definition, as far as it is compared. */
+static void add_definition(const struct gp_domain *domain, const struct gp_hostdev *devices, size_t count,
+			   const char *attributes, struct gp_str *xml)
 {
 	char uuid[GP_UUID_SIZE];
-	gp_str_printf(xml, "<domstatus state='%s' reason='unknown'", libvirt_word(domain->state));
-	if (domain->running_ms > 0)
-		gp_str_printf(xml, " since='%llu'", (unsigned long long)(gp_clock_unix_ms() - domain->running_ms));
-	gp_str_add(xml, ">\n<domain type='kvm' id='1'>\n<name>");
+	gp_str_printf(xml, "<domain type='kvm'%s>\n<name>", attributes);
 	add_escaped(xml, domain->name);
-	gp_str_printf(xml, "</name>\n<uuid>%s</uuid>\n<devices>\n", gp_uuid_format(domain->uuid, uuid));
-	for (size_t i = 0; i < domain->live_count; i++)
-		gp_domain_xml_hostdev(&domain->live[i], xml);
-	gp_str_add(xml, "</devices>\n</domain>\n</domstatus>\n");
+	gp_str_printf(xml, "</name>\n<uuid>%s</uuid>\n", gp_uuid_format(domain->uuid, uuid));
+	if (domain->external != NULL)
+		gp_str_printf(xml, "<metadata><m:managed xmlns:m='%s'/></metadata>\n",
+			      gp_domain_xml_manager_uri(domain->external));
+	gp_str_add(xml, "<devices>\n");
+	for (size_t i = 0; i < count; i++)
+		add_device(&devices[i], xml);
+	gp_str_add(xml, "</devices>\n</domain>\n");
+}
+
+/* With since when it runs, besides; of an anonymous machine no more than that it is an hour, if it is longer. */
+static void add_live(const struct capture *capture, const struct gp_domain *domain, struct gp_str *xml)
+{
+	uint64_t running = domain->running_ms;
+	if (capture->disguise != NULL && running > HOUR_MS)
+		running = HOUR_MS;
+	gp_str_printf(xml, "<domstatus state='%s' reason='unknown'", libvirt_word(domain->state));
+	if (running > 0)
+		gp_str_printf(xml, " since='%llu'", (unsigned long long)(gp_clock_unix_ms() - running));
+	gp_str_add(xml, ">\n");
+	add_definition(domain, domain->live, domain->live_count, " id='1'", xml);
+	gp_str_add(xml, "</domstatus>\n");
 }
 
 /* What could not be read must stay so in the copy: absent would mean that nobody has a claim. */
@@ -500,18 +574,33 @@ static int capture_live(struct capture *capture, const struct gp_domain *domain,
 	gp_autofree char *path = gp_xasprintf("run/libvirt/qemu/%s.xml", domain->name);
 	if (!domain->live_known)
 		return put_text(capture, path, UNREADABLE, err);
-	add_live(domain, &xml);
+	add_live(capture, domain, &xml);
 	return put_text(capture, path, xml.text, err);
+}
+
+/* Of an anonymous VM only what was understood of its definition is written, none of its text. */
+static char *config_of(const struct capture *capture, struct gp_vmm *vmm, const struct gp_domain *domain)
+{
+	struct gp_domain_notes notes = {domain->to_start, domain->places, domain->place_count};
+	struct gp_str xml = {0};
+	char *text = NULL;
+	if (capture->disguise == NULL)
+		return vmm->ops->definition(vmm, domain->uuid, &text, NULL) < 0 ? NULL : text;
+	add_definition(domain, domain->config, domain->config_count, "", &xml);
+	text = gp_str_take(&xml);
+	if (!notes.to_start && notes.place_count == 0)
+		return text;
+	char *with_notes = gp_domain_xml_with_notes(text, strlen(text), &notes, NULL);
+	free(text);
+	return with_notes;
 }
 
 static int capture_config(struct capture *capture, struct gp_vmm *vmm, const struct gp_domain *domain,
 			  struct gp_error *err)
 {
-	gp_autofree char *xml = NULL;
 	gp_autofree char *path = gp_xasprintf("etc/libvirt/qemu/%s.xml", domain->name);
-	if (!domain->config_known || vmm->ops->definition(vmm, domain->uuid, &xml, NULL) < 0)
-		return put_text(capture, path, UNREADABLE, err);
-	return put_text(capture, path, xml, err);
+	gp_autofree char *xml = domain->config_known ? config_of(capture, vmm, domain) : NULL;
+	return put_text(capture, path, xml == NULL ? UNREADABLE : xml, err);
 }
 
 static int capture_domain(struct capture *capture, struct gp_vmm *vmm, const struct gp_domain *domain,
@@ -562,18 +651,23 @@ static int capture_versions(struct capture *capture, struct gp_vmm *vmm, struct 
 	return put_text(capture, VERSIONS, text, err);
 }
 
-/* When the VMs cannot be seen the copy has no place for them, and a plan on it says the same: unknown. */
-static int capture_domains(struct capture *capture, struct gp_observed *observed, struct gp_error *err)
+/* NULL: they cannot be seen. Then the copy has no place for them, and a plan on it says the same: unknown. */
+static struct gp_vmm *observe_domains(struct capture *capture, struct gp_observed *observed)
 {
 	struct gp_vmm *vmm = gp_host_vmm(capture->host, NULL);
-	if (vmm == NULL || vmm->ops->observe(vmm, observed, NULL) < 0)
-		return 0;
-	if (gp_host_make_directories(capture->to_fd, "etc/libvirt/qemu", 0755, err) < 0 ||
-	    capture_versions(capture, vmm, err) < 0)
+	return vmm == NULL || vmm->ops->observe(vmm, observed, NULL) < 0 ? NULL : vmm;
+}
+
+static int capture_domains(struct capture *capture, struct gp_vmm *vmm, const struct gp_observed *observed,
+			   struct gp_error *err)
+{
+	if (make_directory(capture, "etc/libvirt/qemu", err) < 0 || capture_versions(capture, vmm, err) < 0)
 		return -1;
-	for (size_t i = 0; i < observed->domain_count; i++)
-		if (capture_domain(capture, vmm, &observed->domains[i], err) < 0)
+	for (size_t i = 0; i < observed->domain_count; i++) {
+		struct gp_domain domain = gp_disguise_domain(capture->disguise, &observed->domains[i], observed->arena);
+		if (capture_domain(capture, vmm, &domain, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -610,21 +704,29 @@ static int capture_machine(struct capture *capture, struct gp_error *err)
 	for (size_t i = 0; machine_files[i] != NULL; i++)
 		if (copy_file(capture, machine_files[i], machine_files[i], err) < 0)
 			return -1;
-	return gp_host_exists(capture->host, MDEV_BUS) ? gp_host_make_directories(capture->to_fd, MDEV_BUS, 0755, err)
-						       : 0;
+	return gp_host_exists(capture->host, MDEV_BUS) ? make_directory(capture, MDEV_BUS, err) : 0;
 }
 
 /* What was copied as part of something else is there already. */
 static int put_fact(void *context, const char *path, const char *text, struct gp_error *err)
 {
 	struct capture *capture = context;
-	gp_autoclose int there = gp_open_inside(capture->to_fd, path, O_PATH, 0, GP_INSIDE_ROOT);
-	return there >= 0 ? 0 : put_text(capture, path, text, err);
+	return is_there(capture, path) ? 0 : put_text(capture, path, text, err);
 }
 
 static int make_place(void *context, const char *path, struct gp_error *err)
 {
-	return gp_host_make_directories(((struct capture *)context)->to_fd, path, 0755, err);
+	return make_directory(context, path, err);
+}
+
+static int capture_devices(struct capture *capture, const struct gp_observed *observed, struct gp_error *err)
+{
+	if (make_directory(capture, PCI_DEVICES, err) < 0 || capture_machine(capture, err) < 0)
+		return -1;
+	for (size_t i = 0; i < observed->gpu_count; i++)
+		if (capture_gpu(capture, &observed->gpus[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 static int capture_all(struct capture *capture, struct gp_error *err)
@@ -632,32 +734,32 @@ static int capture_all(struct capture *capture, struct gp_error *err)
 	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
 	gp_autofree char *hostname = gp_xasprintf("%s\n", capture->host->name);
 	capture->arena = observed->arena;
-	if (gp_pci_observe(capture->host, NULL, 0, true, observed, err) < 0 ||
-	    put_text(capture, "etc/hostname", hostname, err) < 0 ||
-	    gp_host_make_directories(capture->to_fd, PCI_DEVICES, 0755, err) < 0 || capture_machine(capture, err) < 0)
+	if (gp_pci_observe(capture->host, NULL, 0, true, observed, err) < 0)
 		return -1;
 	/* Without a list there are none in the copy either, and their VFs say so. */
 	if (gp_mdev_list(capture->host, &capture->mdevs) < 0)
 		gp_names_clear(&capture->mdevs);
-	for (size_t i = 0; i < observed->gpu_count; i++) {
-		if (capture_gpu(capture, &observed->gpus[i], err) < 0)
-			return -1;
-	}
+	struct gp_vmm *vmm = observe_domains(capture, observed);
+	gp_disguise_learn(capture->disguise, capture->host->name, observed, &capture->mdevs);
 	const struct gp_capture_sink facts = {capture, put_fact, make_place};
-	if (gp_host_capture_facts(capture->host, observed, &facts, err) < 0 ||
+	if (put_text(capture, "etc/hostname", hostname, err) < 0 || capture_devices(capture, observed, err) < 0 ||
+	    gp_host_capture_facts(capture->host, observed, &facts, err) < 0 ||
 	    capture_pci_ids(capture, observed, err) < 0)
 		return -1;
-	return capture_domains(capture, observed, err);
+	return vmm == NULL ? 0 : capture_domains(capture, vmm, observed, err);
 }
 
-int gp_host_capture(struct gp_host *host, const char *directory, struct gp_error *err)
+int gp_host_capture(struct gp_host *host, const char *directory, struct gp_renames *renames, struct gp_error *err)
 {
 	gp_autoclose int to_fd = open_target(directory, err);
 	if (to_fd < 0)
 		return -1;
 	struct capture capture = {.host = host, .to_fd = to_fd};
+	if (renames != NULL)
+		capture.disguise = gp_disguise_new(renames);
 	int captured = capture_all(&capture, err);
 	gp_names_clear(&capture.mdevs);
+	gp_disguise_free(capture.disguise);
 	if (captured < 0) {
 		gp_error_prefix(err, "the capture in %s is incomplete", directory);
 		return -1;

@@ -191,6 +191,16 @@ static bool is_of_interest(const char *pid, const char *comm, char state)
 	return gp_streq(pid, "1") || state == 'D';
 }
 
+/* Who takes a VF away that somebody has open waits where a signal can reach him: S, and no D
+ * (drivers/vfio/vfio_main.c). */
+static bool waits_for_vfio(const struct taking *taking, const char *pid, char state)
+{
+	char where[GP_ATTR_MAX];
+	gp_autofree char *path = gp_xasprintf("proc/%s/wchan", pid);
+	return state == 'S' && gp_host_read(taking->host, path, where, sizeof(where), NULL) > 0 &&
+	       gp_starts_with(where, "vfio_");
+}
+
 /* Its name, its state and its rights; nothing of its command line or its files. */
 static void take_process_files(struct taking *taking, const char *pid, const char *comm, char state)
 {
@@ -203,11 +213,15 @@ static void take_process_files(struct taking *taking, const char *pid, const cha
 	gp_autofree char *comm_text = gp_xasprintf("%s\n", comm);
 	gp_autofree char *stat_text = gp_xasprintf("%s (%s) %c\n", pid, comm, state);
 	const char *status = read_whole(taking, status_path, STATUS_MAX);
-	const char *line = status == NULL ? NULL : strstr(status, "\nCapEff:");
+	/* In a copy it is the first line. */
+	const char *line = status == NULL                      ? NULL
+			   : gp_starts_with(status, "CapEff:") ? status
+							       : strstr(status, "\nCapEff:");
 	put(taking, comm_path, comm_text);
 	put(taking, stat_path, stat_text);
 	if (line != NULL) {
-		gp_str_printf(&rights, "%.*s\n", (int)strcspn(line + 1, "\n"), line + 1);
+		line += *line == '\n';
+		gp_str_printf(&rights, "%.*s\n", (int)strcspn(line, "\n"), line);
 		put(taking, status_path, gp_str_text(&rights));
 	}
 	for (size_t i = 0; i < COUNT(files); i++) {
@@ -229,7 +243,7 @@ static int take_process(void *context, const char *pid)
 	const char *end =
 		gp_host_read(taking->host, stat_path, stat, sizeof(stat), NULL) <= 0 ? NULL : strrchr(stat, ')');
 	char state = end == NULL || end[1] != ' ' || end[2] == '\0' ? 'S' : end[2];
-	if (is_of_interest(pid, comm, state))
+	if (is_of_interest(pid, comm, state) || waits_for_vfio(taking, pid, state))
 		take_process_files(taking, pid, comm, state);
 	return taking->result;
 }

@@ -105,6 +105,14 @@ static const char *manager_of_uri(const char *uri)
 	return NULL;
 }
 
+const char *gp_domain_xml_manager_uri(const char *manager)
+{
+	for (size_t i = 0; i < MANAGER_COUNT; i++)
+		if (gp_streq(manager, managers[i].manager))
+			return managers[i].uri_prefix;
+	return NULL;
+}
+
 static bool is_ours(const xmlNode *node)
 {
 	return gp_streq(namespace_of(node), GP_METADATA_URI);
@@ -865,6 +873,16 @@ struct gp_domain_notes gp_domain_notes_with(const struct gp_domain_xml *xml, con
 	return (struct gp_domain_notes){xml->to_start, places, count};
 }
 
+int gp_domain_check_place(const struct gp_hostdev *place, struct gp_error *err)
+{
+	uint32_t request;
+	const char *class_name;
+	if (place->alias != NULL && gp_alias_parse(place->alias, &request, &class_name) == 0)
+		return 0;
+	return gp_fail(err, GP_E_INTERNAL, "a place is kept for a hostdev of ours, not for '%s'",
+		       place->alias == NULL ? "" : place->alias);
+}
+
 bool gp_domain_notes_hold(const struct gp_domain_xml *xml, const struct gp_domain_notes *notes)
 {
 	if (xml->to_start != notes->to_start || xml->place_count != notes->place_count)
@@ -948,6 +966,35 @@ static xmlNode *parse_element(const char *text, struct gp_error *err)
 	return doc == NULL ? NULL : must(xmlCopyNode(xmlDocGetRootElement(doc), 1));
 }
 
+static bool has_turn_to_boot(const struct gp_hostdev *hostdev)
+{
+	return hostdev->guest_xml != NULL && strstr(hostdev->guest_xml, "<boot") != NULL;
+}
+
+bool gp_domain_gives_turn_back(const struct gp_domain_xml *xml, const struct gp_hostdev *add)
+{
+	for (size_t i = 0; i < xml->place_count; i++)
+		if (gp_streq(xml->places[i].alias, add->alias) && has_turn_to_boot(&xml->places[i]))
+			return has_turn_to_boot(add);
+	return false;
+}
+
+/* <os><boot dev='hd'/>, alone: what libvirt puts into a definition in which no device has a turn. */
+static void make_way_for_turn(const xmlNode *domain, const struct gp_hostdev *add)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml notes = {0};
+	xmlNode *boot = child_element(child_element(domain, "os"), "boot");
+	if (boot == NULL || !attribute_is(boot, "dev", "hd") ||
+	    read_metadata(child_element(domain, "metadata"), arena, &notes, NULL) < 0 ||
+	    !gp_domain_gives_turn_back(&notes, add))
+		return;
+	for (const xmlNode *next = boot->next; next != NULL; next = next->next)
+		if (is_element(next, "boot"))
+			return;
+	remove_indented(boot);
+}
+
 char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_hostdev *add, struct gp_error *err)
 {
 	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
@@ -960,6 +1007,7 @@ char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_h
 	xmlNode *hostdev = parse_element(gp_str_text(&text), err);
 	if (hostdev == NULL)
 		return NULL;
+	make_way_for_turn(domain, add);
 	append_indented(child_made(domain, "devices"), hostdev, 1);
 	return document_text(doc);
 }
@@ -1018,6 +1066,98 @@ char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_dom
 			return NULL;
 		append_indented(child_made(domain, "metadata"), ours, 1);
 	}
+	return document_text(doc);
+}
+
+/* ---- what libvirt makes of it ---- */
+
+/* The names of others than libvirt itself: it drops what is none without a word. */
+static bool is_kept_alias(const char *alias)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	return alias != NULL && gp_starts_with(alias, "ua-") && alias[strspn(alias, allowed)] == '\0';
+}
+
+static void drop_alias(const xmlNode *device)
+{
+	xmlNode *alias = child_element(device, "alias");
+	gp_autoxml *name = alias == NULL ? NULL : xmlGetNoNsProp(alias, xml_text("name"));
+	if (alias != NULL && !is_kept_alias(c_text(name)))
+		remove_indented(alias);
+}
+
+/* Buses of the guest, by number: taken is what a device of its definition is on. */
+enum { GUEST_BUSES = 256, FIRST_GUEST_BUS = 5 };
+
+static int take_guest_address(const xmlNode *device, bool taken[GUEST_BUSES], struct gp_error *err)
+{
+	struct gp_pci_addr found;
+	const xmlNode *address = child_element(device, "address");
+	if (address == NULL || !attribute_is(address, "type", "pci"))
+		return 0;
+	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
+	if (read_pci_address(address, &found, &problem) < 0)
+		return gp_fail(err, GP_E_IO, "XML error: Invalid PCI address: %s", problem.message);
+	if (taken[found.bus] && found.bus >= FIRST_GUEST_BUS)
+		return gp_fail(err, GP_E_IO, "XML error: Attempted double use of PCI Address %04x:%02x:%02x.%x",
+			       found.domain, found.bus, found.slot, found.function);
+	taken[found.bus] = true;
+	return 0;
+}
+
+static void give_guest_address(xmlNode *device, bool taken[GUEST_BUSES])
+{
+	unsigned bus = FIRST_GUEST_BUS;
+	while (bus < GUEST_BUSES - 1 && taken[bus])
+		bus++;
+	taken[bus] = true;
+	gp_autofree char *text =
+		gp_xasprintf("<address type='pci' domain='0x0000' bus='0x%02x' slot='0x00' function='0x0'/>", bus);
+	append(device, must(parse_element(text, NULL)));
+}
+
+static int settle_devices(const xmlNode *devices, struct gp_error *err)
+{
+	bool taken[GUEST_BUSES] = {false};
+	enum gp_hostdev_type type;
+	for (xmlNode *child = devices == NULL ? NULL : devices->children; child != NULL; child = child->next)
+		if (child->type == XML_ELEMENT_NODE && take_guest_address(child, taken, err) < 0)
+			return -1;
+	for (xmlNode *child = devices == NULL ? NULL : devices->children; child != NULL; child = child->next) {
+		if (!is_hostdev(child, &type))
+			continue;
+		drop_alias(child);
+		if (child_element(child, "address") == NULL)
+			give_guest_address(child, taken);
+	}
+	return 0;
+}
+
+/* A guest boots from its devices in turn, or from the kinds of device that <os> lists: from disks, if nothing is said.
+ */
+static int settle_boot(const xmlNode *domain, struct gp_error *err)
+{
+	const xmlNode *devices = child_element(domain, "devices");
+	xmlNode *os = child_element(domain, "os");
+	bool by_devices = false;
+	for (const xmlNode *child = devices == NULL ? NULL : devices->children; child != NULL; child = child->next)
+		by_devices = by_devices || child_element(child, "boot") != NULL;
+	bool by_kinds = child_element(os, "boot") != NULL;
+	if (by_devices && by_kinds)
+		return gp_fail(err, GP_E_IO,
+			       "unsupported configuration: per-device boot elements cannot be used together with "
+			       "os/boot elements");
+	if (os != NULL && !by_devices && !by_kinds)
+		append(os, must(parse_element("<boot dev='hd'/>", NULL)));
+	return 0;
+}
+
+char *gp_domain_xml_settled(const char *xml, size_t size, struct gp_error *err)
+{
+	GP_CLEANUP(free_xml_doc) xmlDoc *doc = read_whole(xml, size, err);
+	const xmlNode *domain = doc == NULL ? NULL : domain_of(doc, err);
+	if (domain == NULL || settle_boot(domain, err) < 0 || settle_devices(child_element(domain, "devices"), err) < 0)
+		return NULL;
 	return document_text(doc);
 }
 

@@ -50,6 +50,9 @@ int gp_domain_xml_parse(const char *xml, size_t size, struct gp_arena *arena, st
  * device cannot have of it. */
 void gp_domain_xml_hostdev(const struct gp_hostdev *hostdev, struct gp_str *out);
 
+/* A namespace by which gp_domain_xml.external is found again; NULL: no such manager. */
+const char *gp_domain_xml_manager_uri(const char *manager);
+
 /* What our one element in <metadata> says. */
 struct gp_domain_notes {
 	bool to_start;
@@ -61,6 +64,8 @@ enum { GP_PLACES_MAX = 64, GP_PLACE_GUEST_MAX = 64 * 1024 }; /* more, and bytes 
 /* That element, without prefix as virDomainSetMetadata wants it. False: there is nothing to say, it is to be removed.
  */
 bool gp_domain_xml_notes(const struct gp_domain_notes *notes, struct gp_str *out);
+/* A place under another name than ours could not be read back, and the whole definition with it: GP_E_INTERNAL. */
+int gp_domain_check_place(const struct gp_hostdev *place, struct gp_error *err);
 /* What a document says, with one place more (in the place of that of the same alias) or less. Lives in the arena. */
 struct gp_domain_notes gp_domain_notes_with(const struct gp_domain_xml *xml, const struct gp_hostdev *place,
 					    struct gp_arena *arena);
@@ -69,14 +74,26 @@ struct gp_domain_notes gp_domain_notes_without(const struct gp_domain_xml *xml, 
 bool gp_domain_notes_hold(const struct gp_domain_xml *xml, const struct gp_domain_notes *notes);
 
 /*
- * Edits of a whole document, for the simulated machine and for a libvirt driver without attach. All that is not edited
- * stays as it is. New text, caller frees; NULL and *err otherwise. Adding does not look whether the source is there.
+ * Does the guest boot from `add`, as it did from what `add` comes in the place of? libvirt does not attach such a
+ * device if it was the only one with a turn to boot: when the old one was detached, libvirt wrote <os><boot dev='hd'/>
+ * into the definition, and the two exclude each other. Then the definition is to be written anew, with the edit below.
+ */
+bool gp_domain_gives_turn_back(const struct gp_domain_xml *xml, const struct gp_hostdev *add);
+
+/*
+ * Edits of a whole document, for the simulated machine and for where libvirt cannot attach. All that is not edited
+ * stays as it is. New text, caller frees; NULL and *err otherwise. Adding does not look whether the source is there;
+ * it takes out what libvirt wrote into <os> when it gives a turn to boot back.
  */
 char *gp_domain_xml_with_hostdev(const char *xml, size_t size, const struct gp_hostdev *add, struct gp_error *err);
 /* Removes the <hostdev> with this source. *found (may be NULL) tells whether there was one. */
 char *gp_domain_xml_without_hostdev(const char *xml, size_t size, const struct gp_hostdev *remove, bool *found,
 				    struct gp_error *err);
 char *gp_domain_xml_with_notes(const char *xml, size_t size, const struct gp_domain_notes *notes, struct gp_error *err);
+/* What libvirt makes of a definition that it is given, as far as we look at it: each hostdev has a place in the guest,
+ * a bus of its own unless it came with one (GP_E_IO: that is taken), and no name but those that libvirt keeps; and the
+ * guest boots from devices in turn or from kinds of them (GP_E_IO: both), from disks if nothing is said. */
+char *gp_domain_xml_settled(const char *xml, size_t size, struct gp_error *err);
 /* Only what gp_domain_xml_parse reads, so that a plan can be replayed: no disks, no passwords, nobody else's metadata.
  */
 char *gp_domain_xml_public(const char *xml, size_t size, struct gp_error *err);

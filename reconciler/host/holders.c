@@ -25,6 +25,7 @@ struct opened {
 	uint64_t pid;
 	uint32_t number; /* of the group, N of vfioN, or N of nvidiaN */
 	bool is_device;
+	bool explained; /* it is known whose device it is */
 };
 
 struct scan {
@@ -274,6 +275,7 @@ static void add_holders_of(struct scan *scan, struct gp_partition *partition, bo
 	for (size_t i = find_opened(scan, is_device, number); i < scan->opened_count; i++) {
 		if (scan->opened[i].is_device != is_device || scan->opened[i].number != number)
 			break;
+		scan->opened[i].explained = true;
 		add_holder(scan, partition, scan->opened[i].pid);
 	}
 }
@@ -286,8 +288,6 @@ static bool any_device_opened(const struct scan *scan)
 static void join_partition(struct scan *scan, struct gp_partition *partition)
 {
 	char name[GP_PCI_ADDR_SIZE];
-	if (partition->driver == NULL)
-		return; /* a VFIO descriptor keeps it bound */
 	gp_pci_addr_format(partition->addr, name);
 	if (partition->iommu_group_known)
 		add_holders_of(scan, partition, false, partition->iommu_group);
@@ -364,6 +364,22 @@ static void find_mdevs(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
 		find_and_join_mdev(scan, gpus, gpu_count, gp_names_at(&names, i));
 }
 
+static void join_partitions(struct scan *scan, struct gp_gpu *gpu, bool bound)
+{
+	gp_pci_read_iommu_groups(scan->host, gpu, bound);
+	for (size_t i = 0; i < gpu->partition_count; i++)
+		if ((gpu->partitions[i].driver != NULL) == bound)
+			join_partition(scan, &gpu->partitions[i]);
+}
+
+static bool all_explained(const struct scan *scan)
+{
+	for (size_t i = 0; i < scan->opened_count; i++)
+		if (!scan->opened[i].explained)
+			return false;
+	return true;
+}
+
 static void join_holders(struct scan *scan, struct gp_gpu *gpus, size_t gpu_count)
 {
 	if (scan->opened_count == 0)
@@ -376,10 +392,12 @@ static void join_holders(struct scan *scan, struct gp_gpu *gpus, size_t gpu_coun
 			join_known_mdevs(scan, &gpus[i]);
 			continue;
 		}
-		gp_pci_read_iommu_groups(scan->host, &gpus[i]);
-		for (size_t j = 0; j < gpus[i].partition_count; j++)
-			join_partition(scan, &gpus[i].partitions[j]);
+		join_partitions(scan, &gpus[i], true);
 	}
+	/* What is left belongs to other devices; or to a VF without a driver, see may_be_held(). */
+	for (size_t i = 0; i < gpu_count && !all_explained(scan); i++)
+		if (!gp_streq(gpus[i].framework, "mdev"))
+			join_partitions(scan, &gpus[i], false);
 	if (!told)
 		find_mdevs(scan, gpus, gpu_count);
 }
@@ -420,14 +438,35 @@ static void join_clients(struct scan *scan, struct gp_gpu *gpu)
 
 /* ---- the whole of it ---- */
 
-/* A VFIO descriptor needs a bound driver, and keeps it bound. Without one on any VF there is nothing to look for. */
-static bool any_bound(const struct gp_gpu *gpus, size_t gpu_count)
+static int note_group(void *context, const char *name)
 {
+	bool *found = context;
+	*found = isdigit((unsigned char)name[0]) || gp_starts_with(name, "noiommu-");
+	return *found;
+}
+
+/* Each group that has a device with a VFIO driver has a node. A directory that cannot be read is as good as one. */
+static bool any_vfio_group(struct gp_host *host)
+{
+	bool found = false;
+	int fd = gp_open_inside(host->root_fd, "dev/vfio", O_RDONLY | O_DIRECTORY, 0, GP_INSIDE_ROOT);
+	if (fd < 0)
+		return errno != ENOENT;
+	return gp_each_name(fd, note_group, &found) < 0 || found;
+}
+
+/*
+ * A VFIO descriptor needs a bound driver. That link goes first when the driver is taken away, though, and then Linux
+ * waits for who has the descriptor (drivers/base/dd.c, vfio_unregister_group_dev): until then the group keeps its node.
+ */
+static bool may_be_held(struct gp_host *host, const struct gp_gpu *gpus, size_t gpu_count)
+{
+	bool any = false;
 	for (size_t i = 0; i < gpu_count; i++)
-		for (size_t j = 0; j < gpus[i].partition_count; j++)
+		for (size_t j = 0; j < gpus[i].partition_count; j++, any = true)
 			if (gpus[i].partitions[j].driver != NULL)
 				return true;
-	return false;
+	return any && any_vfio_group(host);
 }
 
 static bool any_of_nvidia(const struct gp_gpu *gpus, size_t gpu_count)
@@ -441,12 +480,12 @@ static bool any_of_nvidia(const struct gp_gpu *gpus, size_t gpu_count)
 void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu *gpus, size_t gpu_count,
 		     struct gp_source_state *state)
 {
-	bool bound = any_bound(gpus, gpu_count);
+	bool asked = may_be_held(host, gpus, gpu_count);
 	*state = (struct gp_source_state){.known = true};
-	if (!bound && !any_of_nvidia(gpus, gpu_count))
+	if (!asked && !any_of_nvidia(gpus, gpu_count))
 		return;
 	if (host->kind == GP_HOST_CAPTURED) {
-		if (bound)
+		if (asked)
 			*state = (struct gp_source_state){.known = false,
 							  .why = "a captured tree does not tell who has files open"};
 		return;
@@ -460,7 +499,7 @@ void gp_holders_scan(struct gp_host *host, struct gp_arena *arena, struct gp_gpu
 		close(scan.proc_fd);
 	/* Whom a client belongs to needs not be known: the driver itself keeps its GPU from a change while it has one.
 	 */
-	if (bound && scan.unknown_why != NULL)
+	if (asked && scan.unknown_why != NULL)
 		*state = (struct gp_source_state){.known = false, .why = scan.unknown_why};
 }
 

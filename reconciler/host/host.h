@@ -185,8 +185,20 @@ struct gp_vmm *gp_host_vmm(struct gp_host *host, struct gp_error *err);
 
 /* ---- capture (capture.c) ---- */
 
+/* One word that was replaced in an anonymous capture, for the owner alone. */
+struct gp_rename {
+	const char *what; /* "host", "VM", "UUID" … */
+	char *from, *to;
+};
+struct gp_renames {
+	struct gp_rename *items;
+	size_t count;
+};
+void gp_renames_clear(struct gp_renames *renames);
+
 /* Copies what gpupart reads into DIR (must not exist or be empty): a tree that --root DIR replays. No secrets, no
- * domain XML of libvirt beyond what is compared. Returns the number of files, or -1. */
-int gp_host_capture(struct gp_host *host, const char *directory, struct gp_error *err);
+ * domain XML of libvirt beyond what is compared. With `renames` nothing in it tells whose machine it is (disguise.h),
+ * and what stands for what is in the list. Returns the number of files, or -1. */
+int gp_host_capture(struct gp_host *host, const char *directory, struct gp_renames *renames, struct gp_error *err);
 
 #endif

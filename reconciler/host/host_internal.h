@@ -112,8 +112,8 @@ int gp_pci_observe(struct gp_host *host, const struct gp_pci_addr *wanted, size_
 /* Links and SR-IOV capability disagree: somebody is enabling or disabling. False when the capability could not be read.
  */
 bool gp_pci_in_transition(const struct gp_gpu *gpu);
-/* Fills in the IOMMU groups of the VFs that a driver is bound to. */
-void gp_pci_read_iommu_groups(struct gp_host *host, struct gp_gpu *gpu);
+/* Fills in the IOMMU groups of the VFs that have a driver, or of those that have none. */
+void gp_pci_read_iommu_groups(struct gp_host *host, struct gp_gpu *gpu, bool bound);
 
 /* ---- pci_ids.c: names of devices in the text of a pci.ids file ---- */
 

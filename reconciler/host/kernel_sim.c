@@ -37,6 +37,7 @@ enum {
 	GROUP_FIRST = 10, /* other devices of the machine have the lower ones */
 	GROUP_STEP = 7,   /* by how much they move at each boot */
 	GROUP_BOOTS = 16,
+	PAGE = 4096, /* what kernfs hands an attribute at once */
 };
 
 /* One write, or one boot: what it needs to know about itself. */
@@ -79,12 +80,16 @@ static void report(struct kernel *kernel, int result)
 	kernel->report_fd = -1;
 }
 
+/* As dev_printk() does: who has the device speaks of it. */
 static void say(const struct kernel *kernel, const char *addr, const char *format, ...) GP_PRINTF(3, 4);
 static void say(const struct kernel *kernel, const char *addr, const char *format, ...)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str line = {0};
+	gp_autofree char *driver = gp_bus_driver(kernel->root, addr);
+	gp_autofree char *leaving = gp_bus_leaving(kernel->root, addr);
+	const char *speaker = driver[0] != '\0' ? driver : leaving;
 	va_list args;
-	gp_str_printf(&line, "pci %s: ", addr);
+	gp_str_printf(&line, "%s %s: ", speaker[0] != '\0' ? speaker : "pci", addr);
 	va_start(args, format);
 	gp_str_vprintf(&line, format, args);
 	va_end(args);
@@ -123,7 +128,26 @@ static void forget_vf(const struct kernel *kernel, const struct gp_sim_device *d
 	gp_tree_remove(kernel->root, "%s/%s", gp_sim_bus_path(device, bus), vf);
 }
 
-/* The links go first; then the driver is asked to let go, and vfio-pci does not before its last user does. */
+/* vfio-pci asks who has the device open to let go. QEMU has said where it wants to be asked. */
+static void ask_back(const struct kernel *kernel, const char *addr)
+{
+	struct gp_names pids = {0};
+	gp_autofree char *group = gp_bus_group(kernel->root, addr);
+	bool listens = false;
+	gp_tree_names(kernel->root, &pids, ".sim/open/%s", group);
+	for (size_t i = 0; i < pids.count; i++) {
+		gp_autofree char *comm = gp_tree_word(kernel->root, "proc/%s/comm", gp_names_at(&pids, i));
+		listens = listens || gp_starts_with(comm, "qemu");
+	}
+	gp_names_clear(&pids);
+	if (listens)
+		say(kernel, addr, "Relaying device request to user (#0)");
+	else
+		say(kernel, addr, "No device request channel registered, blocked until released by user");
+}
+
+/* The links go first, the one to the driver last of them; then the driver is asked to let go, and vfio-pci does not
+ * before its last user does. */
 static void remove_vf(const struct kernel *kernel, const struct gp_sim_device *device, uint32_t index)
 {
 	char pf[GP_PCI_ADDR_SIZE], vf[GP_PCI_ADDR_SIZE];
@@ -140,8 +164,9 @@ static void remove_vf(const struct kernel *kernel, const struct gp_sim_device *d
 			forget_vf(kernel, device, vf);
 			return;
 		}
+		gp_bus_begin_unbind(kernel->root, vf);
 		if (!told)
-			say(kernel, vf, "Relaying device request to user (#0)");
+			ask_back(kernel, vf);
 		close(lock);
 		lock = -1;
 		wait_ms(kernel, PAUSE_MS);
@@ -256,6 +281,8 @@ static int parse_u16(const char *text, uint32_t *out)
 		return -EINVAL;
 	errno = 0;
 	unsigned long value = strtoul(text, &end, 0);
+	if (end[0] == '\n' && end[1] == '\0')
+		end++;
 	if (errno != 0 || value > UINT16_MAX || *end != '\0')
 		return -EINVAL;
 	*out = (uint32_t)value;
@@ -294,6 +321,9 @@ static bool can_configure(const struct kernel *kernel, const struct gp_sim_devic
 		say(kernel, pf, "no driver bound to device; cannot configure SR-IOV");
 		return false;
 	}
+	/* It has a sriov_configure, which refuses without a word unless the module was loaded with enable_sriov. */
+	if (gp_streq(driver, GP_BUS_VFIO))
+		return false;
 	if (!gp_streq(driver, device->driver) || !device->driver_sriov) {
 		say(kernel, pf, "driver does not support SR-IOV configuration via sysfs");
 		return false;
@@ -339,8 +369,7 @@ static int store_num_vfs(struct kernel *kernel, const char *pf, const char *valu
 	if (!can_configure(kernel, &device, pf))
 		return -ENOENT;
 	if (count > 0 && device.num_vfs > 0) {
-		say(kernel, pf, "%u VFs already enabled. Disable %u VFs before enabling %u VFs", device.num_vfs,
-		    device.num_vfs, count);
+		say(kernel, pf, "%u VFs already enabled. Disable before enabling %u VFs", device.num_vfs, count);
 		return -EBUSY;
 	}
 	result = stumble(kernel, pf, "sriov_numvfs");
@@ -372,16 +401,56 @@ static int store_autoprobe(struct kernel *kernel, const char *pf, const char *va
 	return 0;
 }
 
-/* driver_override_store() */
+/* The text up to its first newline; caller frees. */
+static char *first_line(const char *text)
+{
+	return gp_xasprintf("%.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* What sysfs_streq() compares: the text without one newline at its end; caller frees. */
+static char *without_newline(const char *text)
+{
+	size_t length = strlen(text);
+	return gp_xasprintf("%.*s", (int)(length > 0 && text[length - 1] == '\n' ? length - 1 : length), text);
+}
+
+/* Takes the machine's lock, and the device's with it: nobody else has that while a driver is asked to let go. */
+static int lock_device(const struct kernel *kernel, const char *addr)
+{
+	for (;;) {
+		int lock = gp_tree_lock_machine(kernel->root);
+		wait_ms(kernel, 0);
+		gp_autofree char *leaving = gp_bus_leaving(kernel->root, addr);
+		if (leaving[0] == '\0')
+			return lock;
+		close(lock);
+		wait_ms(kernel, PAUSE_MS);
+	}
+}
+
+/* driver_override_store(), driver_set_override(): what is shown has a newline more and must fit into a page. */
 static int store_override(struct kernel *kernel, const char *addr, const char *value)
 {
 	int result = stumble(kernel, addr, "driver_override");
 	if (result < 0)
 		return result;
-	return gp_bus_set_override(kernel->root, addr, value) < 0 ? -errno : 0;
+	if (strlen(value) >= PAGE - 1)
+		return -EINVAL;
+	gp_autofree char *name = first_line(value);
+	gp_autoclose GP_UNUSED int lock = lock_device(kernel, addr);
+	/* Opened while it was there, and gone since: nobody will read it. */
+	if (!gp_bus_has(kernel->root, addr))
+		return 0;
+	return gp_bus_set_override(kernel->root, addr, name) < 0 ? -errno : 0;
 }
 
-/* A PF's driver takes its VFs along. */
+/* These leave VFs to pci_sriov_configure_simple(), and do not call it when they go. */
+static bool leaves_vfs(const char *driver)
+{
+	return gp_streq(driver, "nvme") || gp_streq(driver, "pci-pf-stub");
+}
+
+/* A PF's driver takes its VFs along, or the kernel complains. */
 static int unbind_pf(struct kernel *kernel, const char *pf)
 {
 	struct gp_pci_addr addr;
@@ -390,7 +459,12 @@ static int unbind_pf(struct kernel *kernel, const char *pf)
 	wait_ms(kernel, 0);
 	if (gp_pci_addr_parse(pf, &addr) < 0 || gp_sim_device_load(kernel->root, addr, &device) < 0)
 		return -ENODEV;
-	int result = device.num_vfs == 0 ? 0 : disable(kernel, &device, device.num_vfs);
+	gp_autofree char *driver = gp_bus_driver(kernel->root, pf);
+	int result = 0;
+	if (device.num_vfs > 0 && leaves_vfs(driver))
+		say(kernel, pf, "driver left SR-IOV enabled after remove");
+	else if (device.num_vfs > 0)
+		result = disable(kernel, &device, device.num_vfs);
 	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
 	gp_bus_unbind(kernel->root, pf);
 	return result;
@@ -398,23 +472,29 @@ static int unbind_pf(struct kernel *kernel, const char *pf)
 
 static int unbind_vf(struct kernel *kernel, const char *vf)
 {
-	for (;;) {
+	for (bool told = false;; told = true) {
 		gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(kernel->root);
+		gp_bus_begin_unbind(kernel->root, vf);
 		if (!gp_bus_is_held(kernel->root, vf)) {
 			gp_bus_unbind(kernel->root, vf);
 			return 0;
 		}
+		if (!told)
+			ask_back(kernel, vf);
 		close(lock);
 		lock = -1;
 		wait_ms(kernel, PAUSE_MS);
+		/* Who held it may have given it back to another driver. */
+		gp_autofree char *leaving = gp_bus_leaving(kernel->root, vf);
+		if (leaving[0] == '\0')
+			return 0;
 	}
 }
 
 /* bind_store(), unbind_store() of drivers/base/bus.c */
 static int store_bind(struct kernel *kernel, const char *driver, const char *addr)
 {
-	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(kernel->root);
-	wait_ms(kernel, 0);
+	gp_autoclose GP_UNUSED int lock = lock_device(kernel, addr);
 	if (!gp_bus_has(kernel->root, addr) || !gp_bus_matches(kernel->root, addr, driver))
 		return -ENODEV;
 	gp_autofree char *bound = gp_bus_driver(kernel->root, addr);
@@ -426,10 +506,16 @@ static int store_bind(struct kernel *kernel, const char *driver, const char *add
 static int store_unbind(struct kernel *kernel, const char *driver, const char *addr)
 {
 	gp_autofree char *bound = gp_bus_driver(kernel->root, addr);
+	gp_autofree char *leaving = gp_bus_leaving(kernel->root, addr);
+	if (gp_bus_has(kernel->root, addr) && gp_streq(leaving, driver)) {
+		/* Somebody is at it already. */
+		gp_autoclose GP_UNUSED int lock = lock_device(kernel, addr);
+		return 0;
+	}
 	if (!gp_bus_has(kernel->root, addr) || !gp_streq(bound, driver))
 		return -ENODEV;
-	bool is_vf = gp_tree_exists(kernel->root, GP_BUS_DEVICES "/%s/physfn", addr);
-	return is_vf ? unbind_vf(kernel, addr) : unbind_pf(kernel, addr);
+	bool is_pf = gp_tree_exists(kernel->root, ".sim/devices/%s", addr);
+	return is_pf ? unbind_pf(kernel, addr) : unbind_vf(kernel, addr);
 }
 
 /* drivers_probe_store() */
@@ -440,50 +526,12 @@ static int store_probe(struct kernel *kernel, const char *addr)
 	return gp_bus_has(kernel->root, addr) ? gp_bus_probe(kernel->root, addr) : -ENODEV;
 }
 
-static int parse_id(const char *value, char id[GP_SIM_WORD_SIZE])
+static int store_id(struct kernel *kernel, const char *driver, const char *value,
+		    int (*change)(int root, const char *driver, const char *value))
 {
-	unsigned vendor, device;
-	if (sscanf(value, "%x %x", &vendor, &device) != 2 || vendor > UINT16_MAX || device > UINT16_MAX)
-		return -EINVAL;
-	snprintf(id, GP_SIM_WORD_SIZE, "%04x %04x\n", vendor, device);
-	return 0;
-}
-
-/* new_id_store(): remembers the id and takes every device of that kind which nobody has. */
-static int store_new_id(struct kernel *kernel, const char *driver, const char *value)
-{
-	char id[GP_SIM_WORD_SIZE];
-	if (parse_id(value, id) < 0)
-		return -EINVAL;
 	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(kernel->root);
-	gp_autofree char *known = gp_tree_read(kernel->root, NULL, ".sim/new_id/%s", driver);
-	if (known != NULL && strstr(known, id) != NULL)
-		return -EEXIST;
-	if (gp_tree_mkdir(kernel->root, ".sim/new_id") < 0 ||
-	    gp_tree_append(kernel->root, id, ".sim/new_id/%s", driver) < 0)
-		return -errno;
-
-	struct gp_names devices = {0};
-	gp_tree_names(kernel->root, &devices, GP_BUS_DEVICES);
-	for (size_t i = 0; i < devices.count; i++)
-		if (gp_bus_matches(kernel->root, gp_names_at(&devices, i), driver))
-			gp_bus_probe(kernel->root, gp_names_at(&devices, i));
-	gp_names_clear(&devices);
-	return 0;
-}
-
-static int store_remove_id(struct kernel *kernel, const char *driver, const char *value)
-{
-	char id[GP_SIM_WORD_SIZE];
-	if (parse_id(value, id) < 0)
-		return -EINVAL;
-	gp_autoclose GP_UNUSED int lock = gp_tree_lock_machine(kernel->root);
-	gp_autofree char *known = gp_tree_read(kernel->root, NULL, ".sim/new_id/%s", driver);
-	char *found = known == NULL ? NULL : strstr(known, id);
-	if (found == NULL)
-		return -ENODEV;
-	memmove(found, found + strlen(id), strlen(found + strlen(id)) + 1);
-	return gp_tree_write(kernel->root, MODE_READ_WRITE, known, ".sim/new_id/%s", driver) < 0 ? -errno : 0;
+	wait_ms(kernel, 0);
+	return change(kernel->root, driver, value);
 }
 
 /* ---- a write ---- */
@@ -525,46 +573,72 @@ static int find_target(int root, const char *path, struct target *out)
 	return out->directory == NULL ? -ENOENT : 0;
 }
 
-/* An attribute that only remembers what it was told. */
-static int store_plain(const struct kernel *kernel, const struct target *target, const char *value)
+/* What open(2) says. */
+static int check_writable(const struct kernel *kernel, const char *path, mode_t *mode)
 {
 	struct stat found;
-	gp_autofree char *path = gp_xasprintf("%s/%s", target->directory, target->name);
 	gp_autoclose int fd = gp_open_inside(kernel->root, path, O_PATH, 0, GP_INSIDE_ROOT);
 	if (fd < 0 || fstat(fd, &found) < 0)
 		return -errno;
 	if ((found.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0 || !S_ISREG(found.st_mode))
 		return -EACCES;
-	gp_autofree char *text = gp_xasprintf("%s\n", value);
-	return gp_tree_write(kernel->root, found.st_mode & ACCESSPERMS, text, "%s", path) < 0 ? -errno : 0;
+	*mode = found.st_mode & ACCESSPERMS;
+	return 0;
+}
+
+/* An attribute that only remembers what it was told. */
+static int store_plain(const struct kernel *kernel, const struct target *target, const char *value)
+{
+	mode_t mode = 0;
+	gp_autofree char *path = gp_xasprintf("%s/%s", target->directory, target->name);
+	gp_autofree char *line = first_line(value);
+	gp_autofree char *text = gp_xasprintf("%s\n", line);
+	int result = check_writable(kernel, path, &mode);
+	if (result < 0)
+		return result;
+	return gp_tree_write(kernel->root, mode, text, "%s", path) < 0 ? -errno : 0;
 }
 
 static int store_in_driver(struct kernel *kernel, const struct target *target, const char *driver, const char *value)
 {
-	int result = stumble(kernel, value, target->name);
+	gp_autofree char *device = without_newline(value);
+	int result = stumble(kernel, device, target->name);
 	if (result < 0)
 		return result;
 	if (gp_streq(target->name, "bind"))
-		return store_bind(kernel, driver, value);
+		return store_bind(kernel, driver, device);
 	if (gp_streq(target->name, "unbind"))
-		return store_unbind(kernel, driver, value);
+		return store_unbind(kernel, driver, device);
 	if (gp_streq(target->name, "new_id"))
-		return store_new_id(kernel, driver, value);
+		return store_id(kernel, driver, value, gp_bus_add_id);
 	if (gp_streq(target->name, "remove_id"))
-		return store_remove_id(kernel, driver, value);
+		return store_id(kernel, driver, value, gp_bus_remove_id);
 	return store_plain(kernel, target, value);
+}
+
+static int try_to_store_vgpu(struct kernel *kernel, const struct gp_nvidia_attribute *attribute, const char *value)
+{
+	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
+	wait_ms(kernel, 0);
+	return gp_nvidia_store(kernel->root, attribute, value, &kernel->next_group);
 }
 
 /* What NVIDIA's driver keeps: one VF after the other. */
 static int store_vgpu(struct kernel *kernel, const struct gp_nvidia_attribute *attribute, const char *value)
 {
-	gp_autoclose GP_UNUSED int lock = gp_tree_lock(kernel->root, ".sim/locks/%s", attribute->pf);
+	gp_autoclose int lock = gp_tree_lock(kernel->root, ".sim/locks/%s", attribute->pf);
 	wait_ms(kernel, 0);
 	int result = stumble(kernel, attribute->vf, attribute->name);
 	if (result < 0)
 		return result;
-	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
-	return gp_nvidia_store(kernel->root, attribute, value, &kernel->next_group);
+	while ((result = try_to_store_vgpu(kernel, attribute, value)) == -EAGAIN) {
+		/* A device that is open goes when it is closed; others are not held up until then. */
+		if (lock >= 0)
+			close(lock);
+		lock = -1;
+		wait_ms(kernel, PAUSE_MS);
+	}
+	return result;
 }
 
 /* The write succeeds in any case; whether the lock was had is read back. */
@@ -585,8 +659,10 @@ static int store_unbind_lock(struct kernel *kernel, const char *pf, const char *
 static int store_in_device(struct kernel *kernel, const struct target *target, const char *addr, const char *value)
 {
 	struct gp_nvidia_attribute vgpu;
-	if (gp_nvidia_find_attribute(kernel->root, target->directory, target->name, &vgpu))
-		return store_vgpu(kernel, &vgpu, value);
+	if (gp_nvidia_find_attribute(kernel->root, target->directory, target->name, &vgpu)) {
+		gp_autofree char *line = first_line(value);
+		return store_vgpu(kernel, &vgpu, line);
+	}
 	if (!gp_tree_exists(kernel->root, "%s/%s", target->directory, target->name))
 		return -ENOENT;
 	if (gp_streq(target->name, "sriov_numvfs"))
@@ -598,15 +674,30 @@ static int store_in_device(struct kernel *kernel, const struct target *target, c
 	return store_plain(kernel, target, value);
 }
 
+/* kernfs does not hand on a write of nothing. */
+static int store_nothing(const struct kernel *kernel, const struct target *target)
+{
+	mode_t mode = 0;
+	gp_autofree char *path = gp_xasprintf("%s/%s", target->directory, target->name);
+	return check_writable(kernel, path, &mode);
+}
+
+static int store_on_bus(struct kernel *kernel, const char *value)
+{
+	gp_autofree char *device = without_newline(value);
+	int result = stumble(kernel, device, "drivers_probe");
+	return result < 0 ? result : store_probe(kernel, device);
+}
+
 static int store(struct kernel *kernel, const struct target *target, const char *value)
 {
 	const char *last = gp_last_component(target->directory);
+	if (*value == '\0')
+		return store_nothing(kernel, target);
 	if (gp_starts_with(target->directory, GP_BUS_DRIVERS "/"))
 		return store_in_driver(kernel, target, last, value);
-	if (gp_streq(target->directory, "sys/bus/pci") && gp_streq(target->name, "drivers_probe")) {
-		int result = stumble(kernel, value, "drivers_probe");
-		return result < 0 ? result : store_probe(kernel, value);
-	}
+	if (gp_streq(target->directory, "sys/bus/pci") && gp_streq(target->name, "drivers_probe"))
+		return store_on_bus(kernel, value);
 	if (gp_starts_with(target->directory, "sys/devices/"))
 		return store_in_device(kernel, target, last, value);
 	if (gp_starts_with(target->directory, GP_NVIDIA_PROC_GPUS "/") && gp_streq(target->name, "unbindLock"))
@@ -658,8 +749,9 @@ int gp_kernel_sim_write(int root_fd, const char *path, const char *value)
 {
 	struct kernel kernel = kernel_of(root_fd);
 	GP_CLEANUP(target_clear) struct target target = {0};
-	/* echo adds a newline, and the kernel takes one away. */
-	gp_autofree char *word = gp_xasprintf("%.*s", (int)strcspn(value, "\n"), value);
+	/* kernfs hands on one page at a time; each attribute knows what to make of a newline. */
+	gp_autofree char *text = gp_xasprintf("%.*s", (int)strnlen(value, PAGE), value);
+	gp_autofree char *word = first_line(value);
 	gp_autofree char *what = gp_xasprintf("write %s = %s", path, word);
 
 	int result = gp_sim_mutation_begin(root_fd, what, &kernel.mutation);
@@ -670,7 +762,7 @@ int gp_kernel_sim_write(int root_fd, const char *path, const char *value)
 		gp_sim_mutation_end(&kernel.mutation, result);
 		return result;
 	}
-	const struct written written = {target, word};
+	const struct written written = {target, text};
 	return run_in_kernel(&kernel, do_write, &written);
 }
 
@@ -724,8 +816,27 @@ static bool lock_unbind(const struct kernel *kernel, const struct gp_sim_device 
 	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
 	if (gp_nvidia_lock_unbind(kernel->root, device, on))
 		return true;
-	say(kernel, pf, "sriov-manage: Cannot obtain unbindLock for %s", pf);
+	gp_autofree char *line = gp_xasprintf("pci %s: sriov-manage: Cannot obtain unbindLock for %s\n", pf, pf);
+	gp_tree_append(kernel->root, line, ".sim/dmesg");
 	return false;
+}
+
+/* VFs that come late come when the program has ended and the GPU has its driver again. */
+static bool has_work(const struct kernel *kernel, const struct gp_sim_device *device, const char *argument,
+		     const char *pf)
+{
+	return gp_streq(argument, "-e") == (device->num_vfs == 0) && gp_sim_fault_ms(kernel->root, "late", pf, "") == 0;
+}
+
+/* The program takes the GPU from its driver while it works: nothing of that driver's is to be seen meanwhile. */
+static void set_bound(const struct kernel *kernel, const struct gp_sim_device *device, const char *pf, bool bound)
+{
+	gp_autoclose GP_UNUSED int machine = gp_tree_lock_machine(kernel->root);
+	wait_ms(kernel, 0);
+	if (bound)
+		gp_bus_bind(kernel->root, pf, device->driver);
+	else
+		gp_bus_unbind(kernel->root, pf);
 }
 
 static int do_run(struct kernel *kernel, const void *context)
@@ -744,7 +855,12 @@ static int do_run(struct kernel *kernel, const void *context)
 	if (gp_sim_device_load(kernel->root, addr, &device) < 0 || !gp_nvidia_makes_vgpus(&device) ||
 	    !gp_streq(driver, device.driver) || !lock_unbind(kernel, &device, pf, true))
 		return EXIT_FAILED;
+	bool lends = has_work(kernel, &device, run->argument, pf);
+	if (lends)
+		set_bound(kernel, &device, pf, false);
 	int result = manage(kernel, &device, run->argument, pf, lock);
+	if (lends)
+		set_bound(kernel, &device, pf, true);
 	lock_unbind(kernel, &device, pf, false);
 	return result < 0 ? EXIT_FAILED : EXIT_OK;
 }
@@ -818,9 +934,9 @@ static int boot_device(struct kernel *kernel, const char *name)
 int gp_kernel_boot(int root, struct gp_error *err)
 {
 	struct gp_names names = {0};
-	static const char *const forgotten[] = {"sys",           "proc",        "dev",         "run",
-						".sim/open",     ".sim/held",   ".sim/new_id", ".sim/vgpus",
-						".sim/released", ".sim/clients"};
+	static const char *const forgotten[] = {"sys",           "proc",         "dev",         "run",
+						".sim/open",     ".sim/held",    ".sim/new_id", ".sim/vgpus",
+						".sim/released", ".sim/clients", ".sim/leaving"};
 	gp_autofree char *boots = gp_xasprintf("%" PRIu64 "\n", gp_sim_boots(root) + 1);
 	gp_autofree char *now = gp_xasprintf("%" PRIu64 "\n", gp_clock_unix_ms());
 	if (gp_tree_write(root, MODE_READ_WRITE, boots, ".sim/boots") < 0 ||

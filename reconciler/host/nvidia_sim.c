@@ -14,14 +14,15 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define VERSION   "550.144.02"
-#define PROC      "proc/driver/nvidia"
-#define MDEV_BUS  "sys/class/mdev_bus"
-#define VFIO_DEV  "sys/class/vfio-dev"
-#define TYPES     "mdev_supported_types"
-#define TYPE_DIR  TYPES "/nvidia-%" PRIu32
-#define FIRST_FD  20
-#define NO_PARAMS "\n"
+#define VERSION     "550.144.02"
+#define PROC        "proc/driver/nvidia"
+#define MDEV_BUS    "sys/class/mdev_bus"
+#define VFIO_DEV    "sys/class/vfio-dev"
+#define MDEV_DRIVER "bus/mdev/drivers/nvidia-vgpu-vfio"
+#define TYPES       "mdev_supported_types"
+#define TYPE_DIR    TYPES "/nvidia-%" PRIu32
+#define FIRST_FD    20
+#define NO_PARAMS   "\n"
 
 enum {
 	MODE_READ = 0444,
@@ -95,6 +96,14 @@ static const struct gp_sim_vgpu *find(const struct vgpus *vgpus, uint32_t vf)
 		if (vgpus->items[i].vf == vf)
 			return &vgpus->items[i];
 	return NULL;
+}
+
+static bool has_mdev(const struct vgpus *vgpus, struct gp_uuid mdev)
+{
+	size_t i = 0;
+	while (i < vgpus->count && !gp_uuid_equal(vgpus->items[i].mdev, mdev))
+		i++;
+	return i < vgpus->count;
 }
 
 static void drop(struct vgpus *vgpus, uint32_t vf)
@@ -265,6 +274,7 @@ static int make_mdev(int root, const struct gp_sim_device *device, const char *v
 	    gp_tree_write(root, MODE_WRITE, "", "%s/remove", directory) < 0 ||
 	    gp_tree_write(root, MODE_READ_WRITE, NO_PARAMS, "%s/nvidia/vgpu_params", directory) < 0 ||
 	    gp_tree_link(root, "../../../../bus/mdev", "%s/subsystem", directory) < 0 ||
+	    gp_tree_link(root, "../../../../" MDEV_DRIVER, "%s/driver", directory) < 0 ||
 	    gp_tree_link(root, type_link, "%s/mdev_type", directory) < 0 ||
 	    gp_tree_link(root, group_link, "%s/iommu_group", directory) < 0 ||
 	    gp_tree_link(root, from_group, GP_BUS_GROUPS "/%s/devices/%s", group, uuid) < 0 ||
@@ -275,19 +285,53 @@ static int make_mdev(int root, const struct gp_sim_device *device, const char *v
 	return 0;
 }
 
+/* Of one that is on its way out, and on a VF that is not known: among all. */
+static char *search_group(int root, const char *uuid)
+{
+	struct gp_names groups = {0};
+	char *found = gp_xstrdup("");
+	gp_tree_names(root, &groups, GP_BUS_GROUPS);
+	for (size_t i = 0; i < groups.count && found[0] == '\0'; i++) {
+		const char *group = gp_names_at(&groups, i);
+		if (!gp_tree_exists(root, GP_BUS_GROUPS "/%s/devices/%s", group, uuid))
+			continue;
+		free(found);
+		found = gp_xstrdup(group);
+	}
+	gp_names_clear(&groups);
+	return found;
+}
+
 char *gp_nvidia_mdev_group(int root, const char *uuid)
 {
 	char *group = gp_tree_link_name(root, GP_MDEV_DEVICES "/%s/iommu_group", uuid);
+	return group == NULL ? search_group(root, uuid) : group;
+}
+
+/* Also of one that is on its way out. */
+static char *group_on(int root, const char *vf, const char *uuid)
+{
+	char *group = gp_tree_link_name(root, GP_BUS_DEVICES "/%s/%s/iommu_group", vf, uuid);
 	return group == NULL ? gp_xstrdup("") : group;
+}
+
+/* What goes before its driver is asked to let go (mdev_device_remove(), device_del()): nobody finds it any more. */
+static void hide_mdev(int root, const char *vf, const struct gp_sim_vgpu *vgpu)
+{
+	char uuid[GP_UUID_SIZE];
+	gp_uuid_format(vgpu->mdev, uuid);
+	gp_tree_remove(root, GP_MDEV_DEVICES "/%s", uuid);
+	gp_tree_remove(root, GP_BUS_DEVICES "/%s/" TYPE_DIR "/devices/%s", vf, vgpu->type, uuid);
+	gp_tree_remove(root, GP_BUS_DEVICES "/%s/%s/mdev_type", vf, uuid);
+	gp_tree_remove(root, GP_BUS_DEVICES "/%s/%s/remove", vf, uuid);
 }
 
 static void remove_mdev(int root, const struct gp_sim_device *device, const char *vf, const struct gp_sim_vgpu *vgpu)
 {
 	char bus[GP_SIM_WORD_SIZE], uuid[GP_UUID_SIZE];
 	gp_uuid_format(vgpu->mdev, uuid);
-	gp_autofree char *group = gp_nvidia_mdev_group(root, uuid);
-	gp_tree_remove(root, GP_MDEV_DEVICES "/%s", uuid);
-	gp_tree_remove(root, GP_BUS_DEVICES "/%s/" TYPE_DIR "/devices/%s", vf, vgpu->type, uuid);
+	gp_autofree char *group = group_on(root, vf, uuid);
+	hide_mdev(root, vf, vgpu);
 	if (group[0] != '\0') {
 		gp_tree_remove(root, "dev/vfio/%s", group);
 		gp_tree_remove(root, GP_BUS_GROUPS "/%s", group);
@@ -506,7 +550,7 @@ bool gp_nvidia_mdev_is_held(int root, const char *vf)
 	struct gp_uuid uuid;
 	if (!gp_nvidia_find_mdev(root, vf, &uuid))
 		return false;
-	gp_autofree char *group = gp_nvidia_mdev_group(root, gp_uuid_format(uuid, name));
+	gp_autofree char *group = group_on(root, vf, gp_uuid_format(uuid, name));
 	return group[0] != '\0' && gp_bus_group_is_open(root, group);
 }
 
@@ -521,7 +565,7 @@ static int clear_type(int root, const struct gp_sim_device *device, const struct
 	return result == 0 ? settle(root, device, before, &now) : result;
 }
 
-/* A type over another one is refused like one that cannot be made now. */
+/* A type over another one is refused like one that cannot be made now; a number that no type has is none. */
 static int set_type(int root, const struct gp_sim_device *device, const struct gp_nvidia_attribute *attribute,
 		    const struct vgpus *before, uint32_t id)
 {
@@ -529,7 +573,9 @@ static int set_type(int root, const struct gp_sim_device *device, const struct g
 	const struct gp_sim_vgpu_type *type = gp_sim_vgpu_by_id(board, id);
 	const struct gp_sim_vgpu vgpu = {.vf = index_of(device, attribute->vf), .type = id};
 	struct vgpus now = *before;
-	if (find(before, vgpu.vf) != NULL || type == NULL || !fits(board, type, before))
+	if (type == NULL)
+		return -EINVAL;
+	if (find(before, vgpu.vf) != NULL || !fits(board, type, before))
 		return -EIO;
 	if (has_fault(root, "drops", attribute))
 		return 0;
@@ -595,7 +641,7 @@ static int create_mdev(int root, const struct gp_sim_device *device, const struc
 	struct vgpus now = *before;
 	if (type == NULL || gp_uuid_parse(value, &vgpu.mdev) < 0 || gp_uuid_is_null(vgpu.mdev))
 		return -EINVAL;
-	if (gp_tree_exists(root, GP_MDEV_DEVICES "/%s", gp_uuid_format(vgpu.mdev, uuid)))
+	if (gp_tree_exists(root, GP_MDEV_DEVICES "/%s", gp_uuid_format(vgpu.mdev, uuid)) || has_mdev(before, vgpu.mdev))
 		return -EEXIST;
 	if (find(before, vgpu.vf) != NULL || !fits(board, type, before))
 		return -ENOSPC;
@@ -618,8 +664,11 @@ static int store_remove(int root, const struct gp_sim_device *device, const stru
 		return -ENODEV;
 	if (number == 0)
 		return 0;
-	if (gp_nvidia_mdev_is_held(root, attribute->vf) ||
-	    is_settling(root, attribute, gp_uuid_format(attribute->mdev, uuid)))
+	if (gp_nvidia_mdev_is_held(root, attribute->vf)) {
+		hide_mdev(root, attribute->vf, vgpu);
+		return -EAGAIN;
+	}
+	if (is_settling(root, attribute, gp_uuid_format(attribute->mdev, uuid)))
 		return -EBUSY;
 	remove_mdev(root, device, attribute->vf, vgpu);
 	drop(&now, vgpu->vf);
@@ -737,7 +786,8 @@ int gp_nvidia_load(int root, bool mdev)
 	    gp_tree_write(root, MODE_READ, version, PROC "/version") < 0 ||
 	    gp_tree_write(root, MODE_DEVICE, "", "dev/nvidiactl") < 0)
 		return -errno;
-	if (mdev && (gp_tree_mkdir(root, MDEV_BUS) < 0 || gp_tree_mkdir(root, GP_MDEV_DEVICES) < 0))
+	if (mdev && (gp_tree_mkdir(root, MDEV_BUS) < 0 || gp_tree_mkdir(root, GP_MDEV_DEVICES) < 0 ||
+		     gp_tree_mkdir(root, "sys/" MDEV_DRIVER) < 0))
 		return -errno;
 	return show_params(root);
 }

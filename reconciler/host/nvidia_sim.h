@@ -56,6 +56,7 @@ struct gp_nvidia_attribute {
 
 /* directory: where it lies, without links. False: it is none of the driver's. */
 bool gp_nvidia_find_attribute(int root, const char *directory, const char *name, struct gp_nvidia_attribute *out);
+/* -EAGAIN: it is done when nobody has the device open any more; ask again then. */
 int gp_nvidia_store(int root, const struct gp_nvidia_attribute *attribute, const char *value, unsigned *next_group);
 
 /* Why the VF cannot be handed to a guest: it has no vGPU. NULL: it can. */

@@ -250,13 +250,13 @@ static void read_vfs(const struct device *device, struct gp_gpu *gpu)
 }
 
 /* Only a device with a driver can be held through its group. */
-void gp_pci_read_iommu_groups(struct gp_host *host, struct gp_gpu *gpu)
+void gp_pci_read_iommu_groups(struct gp_host *host, struct gp_gpu *gpu, bool bound)
 {
 	char target[LINK_SIZE], vf[GP_PCI_ADDR_SIZE];
 	gp_autoclose int siblings = gpu->partition_count > 0 ? gp_pci_open_siblings(host, gpu->addr) : -1;
 	for (size_t i = 0; i < gpu->partition_count; i++) {
 		struct gp_partition *partition = &gpu->partitions[i];
-		if (partition->driver == NULL || partition->iommu_group_known)
+		if ((partition->driver != NULL) != bound || partition->iommu_group_known)
 			continue;
 		gp_pci_addr_format(partition->addr, vf);
 		if (gp_pci_read_vf_link(host, siblings, vf, "iommu_group", target, sizeof(target)) ||

@@ -122,6 +122,14 @@ static int vm_define(int root, const char *file, struct gp_error *err)
 	return source == NULL ? -1 : gp_sim_domain_define(root, source->text, source->size, err);
 }
 
+static int vm_create(int root, const char *file, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sources_clear) struct gp_sources sources = {0};
+	const struct gp_source *source = gp_sources_read(&sources, file, GP_DOMAIN_XML_MAX, err);
+	return source == NULL ? -1
+			      : gp_sim_domain_create_new(root, source->text, source->size, gp_clock_unix_ms(), err);
+}
+
 static int vm_start(int root, const char *name, struct gp_error *err)
 {
 	return gp_sim_domain_start(root, name, gp_clock_unix_ms(), err);
@@ -135,18 +143,34 @@ static int vm_stop(int root, const char *name, struct gp_error *err)
 	return gp_sim_domain_destroy(root, name, err);
 }
 
+static int vm_autostart(int root, const char *name, struct gp_error *err)
+{
+	return gp_sim_domain_autostart(root, name, true, err);
+}
+
+static int vm_no_autostart(int root, const char *name, struct gp_error *err)
+{
+	return gp_sim_domain_autostart(root, name, false, err);
+}
+
 static const struct {
 	const char *word;
 	int (*act)(int root, const char *argument, struct gp_error *err);
 } actions[] = {
 	{"define", vm_define},
+	{"create", vm_create},
 	{"start", vm_start},
 	{"stop", vm_stop},
 	{"destroy", gp_sim_domain_destroy},
 	{"undefine", gp_sim_domain_undefine},
 	{"pause", gp_sim_domain_pause},
 	{"resume", gp_sim_domain_resume},
+	{"suspend", gp_sim_domain_suspend},
+	{"crash", gp_sim_domain_crash},
 	{"save", gp_sim_domain_save},
+	{"unsave", gp_sim_domain_unsave},
+	{"autostart", vm_autostart},
+	{"no-autostart", vm_no_autostart},
 };
 
 static int unknown_action(const char *word, struct gp_error *err)
@@ -157,7 +181,8 @@ static int unknown_action(const char *word, struct gp_error *err)
 	const char *near = gp_did_you_mean(word, words, COUNT(words));
 	gp_fail(err, GP_E_USAGE, "nothing like '%s' can be done with a VM%s%s%s", word,
 		near == NULL ? "" : "; did you mean '", near == NULL ? "" : near, near == NULL ? "" : "'?");
-	return gp_error_remedy(err, "define FILE.xml, or start, stop, destroy, undefine, pause, resume or save NAME");
+	return gp_error_remedy(err, "define or create FILE.xml, or start, stop, destroy, undefine, pause, resume, "
+				    "suspend, crash, save, unsave, autostart or no-autostart NAME");
 }
 
 int gp_sim_vm(const char *directory, const char *action, const char *argument, struct gp_error *err)

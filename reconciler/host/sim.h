@@ -24,8 +24,9 @@ int gp_sim_create(const char *directory, const char *description, struct gp_sour
 /* All that the kernel forgets is gone: VFs, drivers' state, run/; running domains are off, autostarted ones are tried.
  * One that does not start (its VF is gone, say) is a warning in diags (may be NULL), not a failure. */
 int gp_sim_reboot(const char *directory, struct gp_diags *diags, struct gp_error *err);
-/* define FILE.xml | start NAME | stop NAME | destroy NAME | undefine NAME | pause NAME | resume NAME | save NAME
- * (managed save). What others do on the machine: not counted as mutations, not struck by faults. */
+/* define FILE.xml | create FILE.xml (a transient one) | start NAME | stop NAME | destroy NAME | undefine NAME | pause
+ * NAME | resume NAME | suspend NAME (to memory) | crash NAME | save NAME (managed save) | unsave NAME | autostart NAME
+ * | no-autostart NAME. What others do on the machine: not counted as mutations, not struck by faults. */
 int gp_sim_vm(const char *directory, const char *action, const char *argument, struct gp_error *err);
 /*
  * A fault, as one line of words; "clear" removes all, and DIR/.sim/faults lists them. DEVICE is an address, or a VF as

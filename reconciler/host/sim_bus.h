@@ -18,6 +18,8 @@
 bool gp_bus_has(int root, const char *addr);
 /* Driver and IOMMU group of a device, caller frees; "" none. */
 char *gp_bus_driver(int root, const char *addr);
+/* The driver that was asked to let go of the device and has not done so yet; "" none. */
+char *gp_bus_leaving(int root, const char *addr);
 char *gp_bus_group(int root, const char *addr);
 /* Is anybody's descriptor of the group open; of its group, or of that of a mediated device on it? */
 bool gp_bus_group_is_open(int root, const char *group);
@@ -39,7 +41,13 @@ bool gp_bus_may_probe(int root, const char *addr);
 int gp_bus_bind(int root, const char *addr, const char *driver);
 /* Leaves the device without a driver, whoever holds it. */
 void gp_bus_unbind(int root, const char *addr);
+/* Its first half: what the kernel does before it calls the driver, which may take its time. */
+void gp_bus_begin_unbind(int root, const char *addr);
 /* Offers a device without a driver to those that match. */
 int gp_bus_probe(int root, const char *addr);
+
+/* new_id_store(), remove_id_store(). */
+int gp_bus_add_id(int root, const char *driver, const char *value);
+int gp_bus_remove_id(int root, const char *driver, const char *value);
 
 #endif

@@ -323,7 +323,7 @@ static int put_common(int root, const struct gp_sim_device *device, const char *
 	put_attribute(root, &result, directory, MODE_READ, "subsystem_device", "0x%04x\n", device->subsystem_device);
 	put_attribute(root, &result, directory, MODE_READ, "class", "0x%06x\n", device->pci_class);
 	put_attribute(root, &result, directory, MODE_READ, "revision", "0x%02x\n", device->revision);
-	put_attribute(root, &result, directory, MODE_READ, "irq", "0\n");
+	put_attribute(root, &result, directory, MODE_READ, "ari_enabled", "1\n");
 	put_attribute(root, &result, directory, MODE_READ_WRITE, "numa_node", "%d\n", (int)device->numa_node);
 	put_attribute(root, &result, directory, MODE_READ_WRITE, "driver_override", "(null)\n");
 	put_attribute(root, &result, directory, MODE_READ, "modalias", "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n",

@@ -194,7 +194,7 @@ static int check_name(const struct gp_domain_xml *xml, struct gp_error *err)
 {
 	if (strchr(xml->name, '/') != NULL)
 		return gp_fail(err, GP_E_IO, "XML error: name %s cannot contain '/'", xml->name);
-	if (xml->name[0] == '.' || strlen(xml->name) > LONGEST_NAME)
+	if (strlen(xml->name) > LONGEST_NAME)
 		return gp_fail(err, GP_E_IO, "a domain cannot be kept under the name '%s'", xml->name);
 	return 0;
 }
@@ -238,7 +238,7 @@ static int check_against(int root, const char *other, const struct gp_domain_xml
 
 static bool is_xml_name(const char *name)
 {
-	return name[0] != '.' && gp_glob_match("*.xml", name, false);
+	return gp_glob_match("*.xml", name, false);
 }
 
 static int check_unique(int root, const struct gp_domain_xml *xml, struct gp_error *err)
@@ -264,17 +264,27 @@ static char *with_uuid(const char *text, struct gp_uuid uuid)
 	return gp_xasprintf("%.*s\n  <uuid>%s</uuid>%s", (int)(at - text), text, gp_uuid_format(uuid, words), at);
 }
 
+/* The text as libvirt would take it in, with a UUID; caller frees. NULL and *err: it would not. */
+static char *take_in(int root, const char *xml, size_t size, struct gp_arena *arena, struct gp_domain_xml *parsed,
+		     struct gp_error *err)
+{
+	if (gp_domain_xml_parse(xml, size, arena, parsed, err) < 0)
+		return NULL;
+	bool has_uuid = !gp_uuid_is_null(parsed->uuid);
+	if (!has_uuid)
+		parsed->uuid = gp_sim_uuid_of_name(parsed->name);
+	gp_autofree char *text = has_uuid ? gp_xstrdup(xml) : with_uuid(xml, parsed->uuid);
+	if (check_name(parsed, err) < 0 || check_twice(parsed, err) < 0 || check_unique(root, parsed, err) < 0)
+		return NULL;
+	return gp_domain_xml_settled(text, strlen(text), err);
+}
+
 int gp_sim_domain_define(int root, const char *xml, size_t size, struct gp_error *err)
 {
 	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
 	struct gp_domain_xml parsed;
-	if (gp_domain_xml_parse(xml, size, arena, &parsed, err) < 0)
-		return -1;
-	bool has_uuid = !gp_uuid_is_null(parsed.uuid);
-	if (!has_uuid)
-		parsed.uuid = gp_sim_uuid_of_name(parsed.name);
-	gp_autofree char *text = has_uuid ? gp_xstrdup(xml) : with_uuid(xml, parsed.uuid);
-	if (check_name(&parsed, err) < 0 || check_twice(&parsed, err) < 0 || check_unique(root, &parsed, err) < 0)
+	gp_autofree char *text = take_in(root, xml, size, arena, &parsed, err);
+	if (text == NULL)
 		return -1;
 	if (gp_tree_write(root, MODE, text, GP_SIM_DEFINITIONS "/%s.xml", parsed.name) < 0)
 		return fail_io(err, parsed.name);
@@ -432,6 +442,18 @@ int gp_sim_domain_start(int root, const char *name, uint64_t since, struct gp_er
 	return 0;
 }
 
+int gp_sim_domain_create_new(int root, const char *xml, size_t size, uint64_t since, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml parsed;
+	gp_autofree char *text = take_in(root, xml, size, arena, &parsed, err);
+	if (text == NULL)
+		return -1;
+	if (is_active(root, parsed.name))
+		return fail(err, GP_E_BUSY, parsed.name, "Requested operation is not valid: domain is already active");
+	return gp_sim_domain_create(root, parsed.name, text, since, err);
+}
+
 /* ---- stop ---- */
 
 static void go_off(int root, const char *name, uint64_t pid)
@@ -482,24 +504,86 @@ int gp_sim_domain_destroy(int root, const char *name, struct gp_error *err)
 	return 0;
 }
 
-static int change_state(int root, const char *name, const char *state, struct gp_error *err)
+/* refusal: why it cannot be when it is in the state that is told; NULL: it can. */
+static int change_state(int root, const char *name, const char *to, const char *(*refusal)(const char *state),
+			struct gp_error *err)
 {
 	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
 	if (read_live(root, name, &live, err) < 0)
 		return -1;
+	const char *why = refusal(live.state);
+	if (why != NULL)
+		return fail(err, GP_E_BUSY, name, why);
 	free(live.state);
-	live.state = gp_xstrdup(state);
+	live.state = gp_xstrdup(to);
 	return live_write(root, name, &live, err);
+}
+
+#define INVALID "Requested operation is not valid: "
+
+/* Also one that has crashed: it can be made to go on. */
+static const char *no_pause(const char *state)
+{
+	return gp_streq(state, "pmsuspended") ? INVALID "domain is pmsuspended" : NULL;
+}
+
+static const char *no_resume(const char *state)
+{
+	if (gp_streq(state, "running"))
+		return INVALID "domain is already running";
+	return no_pause(state);
+}
+
+static const char *not_running(const char *state)
+{
+	return gp_streq(state, "running") ? NULL : INVALID "domain is not running";
 }
 
 int gp_sim_domain_pause(int root, const char *name, struct gp_error *err)
 {
-	return change_state(root, name, "paused", err);
+	return change_state(root, name, "paused", no_pause, err);
 }
 
 int gp_sim_domain_resume(int root, const char *name, struct gp_error *err)
 {
-	return change_state(root, name, "running", err);
+	return change_state(root, name, "running", no_resume, err);
+}
+
+int gp_sim_domain_suspend(int root, const char *name, struct gp_error *err)
+{
+	return change_state(root, name, "pmsuspended", not_running, err);
+}
+
+int gp_sim_domain_crash(int root, const char *name, struct gp_error *err)
+{
+	GP_CLEANUP(gp_sim_live_clear) struct gp_sim_live live = {0};
+	if (read_live(root, name, &live, err) < 0)
+		return -1;
+	const char *domain = live.domain == NULL ? "" : live.domain;
+	if (strstr(domain, "<on_crash>preserve</on_crash>") != NULL)
+		return change_state(root, name, "crashed", not_running, err);
+	go_off(root, name, live.pid);
+	return 0;
+}
+
+/* Nobody can read out of a device that is with vfio-pci what the guest has done to it. */
+static int check_save(int root, const struct gp_sim_live *live, struct gp_error *err)
+{
+	GP_CLEANUP(gp_cleanup_gp_arena_free) struct gp_arena *arena = gp_arena_new();
+	struct gp_domain_xml xml;
+	const char *domain = live->domain == NULL ? "" : live->domain;
+	if (gp_domain_xml_parse(domain, strlen(domain), arena, &xml, err) < 0)
+		return -1;
+	for (size_t i = 0; i < xml.hostdev_count; i++) {
+		if (xml.hostdevs[i].type != GP_HOSTDEV_PCI)
+			continue;
+		gp_autofree char *driver = gp_kernel_device_driver(root, xml.hostdevs[i].source);
+		if (gp_streq(driver, "vfio-pci"))
+			return gp_fail(err, GP_E_BUSY,
+				       "Requested operation is not valid: cannot migrate domain: VFIO device doesn't "
+				       "support migration");
+	}
+	return 0;
 }
 
 int gp_sim_domain_save(int root, const char *name, struct gp_error *err)
@@ -510,10 +594,32 @@ int gp_sim_domain_save(int root, const char *name, struct gp_error *err)
 	if (!is_defined(root, name))
 		return fail(err, GP_E_BUSY, name,
 			    "Requested operation is not valid: cannot do managed save for transient domain");
+	if (check_save(root, &live, err) < 0)
+		return gp_error_subject(err, "domain %s", name);
 	if (gp_tree_write(root, MODE, live.domain, GP_SIM_SAVED "/%s.save", name) < 0)
 		return fail_io(err, name);
 	go_off(root, name, live.pid);
 	return 0;
+}
+
+int gp_sim_domain_unsave(int root, const char *name, struct gp_error *err)
+{
+	if (!is_defined(root, name) && !is_active(root, name))
+		return fail_unknown(err, name);
+	return gp_tree_remove(root, GP_SIM_SAVED "/%s.save", name) < 0 ? fail_io(err, name) : 0;
+}
+
+int gp_sim_domain_autostart(int root, const char *name, bool on, struct gp_error *err)
+{
+	gp_autofree char *definition = gp_xasprintf("/" GP_SIM_DEFINITIONS "/%s.xml", name);
+	if (!is_defined(root, name))
+		return is_active(root, name)
+			       ? fail(err, GP_E_BUSY, name,
+				      "Requested operation is not valid: cannot set autostart for transient domain")
+			       : fail_unknown(err, name);
+	int result = on ? gp_tree_link(root, definition, GP_SIM_AUTOSTART "/%s.xml", name)
+			: gp_tree_remove(root, GP_SIM_AUTOSTART "/%s.xml", name);
+	return result < 0 ? fail_io(err, name) : 0;
 }
 
 struct gp_uuid gp_sim_uuid_of_name(const char *name)

@@ -30,14 +30,21 @@ int gp_sim_domain_redefine(int root, const char *name, const char *xml, struct g
 int gp_sim_domain_undefine(int root, const char *name, struct gp_error *err);
 /* since: Unix time in ms. A managed save image is resumed, with the devices that it has. */
 int gp_sim_domain_start(int root, const char *name, uint64_t since, struct gp_error *err);
-/* Starts a domain that has no definition. */
+/* Starts a domain that has no definition. The first takes the text as it is; the second looks at it as define does. */
 int gp_sim_domain_create(int root, const char *name, const char *xml, uint64_t since, struct gp_error *err);
+int gp_sim_domain_create_new(int root, const char *xml, size_t size, uint64_t since, struct gp_error *err);
 /* What virDomainShutdown does: the guest is asked, and goes off when it likes. */
 int gp_sim_domain_shutdown(int root, const char *name, struct gp_error *err);
 int gp_sim_domain_destroy(int root, const char *name, struct gp_error *err);
 int gp_sim_domain_pause(int root, const char *name, struct gp_error *err);
 int gp_sim_domain_resume(int root, const char *name, struct gp_error *err);
+/* The guest puts itself to sleep in memory, and it panics: then the domain is off, or kept as it is (on_crash). */
+int gp_sim_domain_suspend(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_crash(int root, const char *name, struct gp_error *err);
+/* A managed save image is made, and thrown away. */
 int gp_sim_domain_save(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_unsave(int root, const char *name, struct gp_error *err);
+int gp_sim_domain_autostart(int root, const char *name, bool on, struct gp_error *err);
 
 /* The head of a live file. -1: the domain is off. */
 struct gp_sim_live {

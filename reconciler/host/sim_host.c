@@ -216,7 +216,8 @@ static void boot_processes(int root, int *result, const struct gp_sim_host *host
 	if (host->stuck[0] == '\0')
 		return;
 	gp_autofree char *path = gp_xasprintf("proc/%d/wchan", STUCK_PID);
-	boot_process(root, result, STUCK_PID, "tee", 'D');
+	/* A signal would reach it there, and it hangs on in D after that (drivers/vfio/vfio_main.c). */
+	boot_process(root, result, STUCK_PID, "tee", gp_streq(host->stuck, "vfio_unregister_group_dev") ? 'S' : 'D');
 	put(root, result, host->stuck, path);
 }
 

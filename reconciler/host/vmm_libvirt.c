@@ -896,9 +896,9 @@ static int check_detach(const struct domain_ref *ref, const struct gp_domain_xml
 	return 0;
 }
 
-/* For a driver that cannot attach (libvirt's test driver). Others' changes between read and define would be lost. */
-static int redefine(struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_hostdev *hostdev,
-		    bool attach, struct gp_error *err)
+/* For where libvirt cannot attach: see edit(). Others' changes between read and define would be lost. */
+static int redefine_now(struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_hostdev *hostdev,
+			bool attach, struct gp_error *err)
 {
 	unsigned flags = VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE; /* or passwords would be lost */
 	gp_autofree char *old = vmm->lib.virDomainGetXMLDesc(ref->ptr, flags);
@@ -920,8 +920,19 @@ static int redefine(struct libvirt_vmm *vmm, const struct domain_ref *ref, const
 	return rc;
 }
 
-static int edit(struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_hostdev *hostdev, bool attach,
-		struct gp_error *err)
+static int redefine(struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_hostdev *hostdev,
+		    bool attach, struct gp_error *err)
+{
+	pthread_mutex_lock(&vmm->redefine_lock);
+	int rc = redefine_now(vmm, ref, hostdev, attach, err);
+	pthread_mutex_unlock(&vmm->redefine_lock);
+	return rc;
+}
+
+/* before: the definition as it was read a moment ago. libvirt's test driver can neither attach nor detach; and no
+ * driver attaches the only device from which the guest boots. */
+static int edit(struct libvirt_vmm *vmm, const struct domain_ref *ref, const struct gp_domain_xml *before,
+		const struct gp_hostdev *hostdev, bool attach, struct gp_error *err)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str xml = {0};
 	GP_CLEANUP(gp_error_clear) struct gp_error problem = {0};
@@ -932,12 +943,9 @@ static int edit(struct libvirt_vmm *vmm, const struct domain_ref *ref, const str
 	if (rc == 0)
 		return 0;
 	fail_domain(ref, attach ? "attaching a hostdev" : "detaching a hostdev", &problem);
-	if (problem.kind == GP_E_UNSUPPORTED) {
-		pthread_mutex_lock(&vmm->redefine_lock);
-		rc = redefine(vmm, ref, hostdev, attach, err);
-		pthread_mutex_unlock(&vmm->redefine_lock);
-		return rc;
-	}
+	bool gives_turn_back = attach && gp_domain_gives_turn_back(before, hostdev);
+	if (problem.kind == GP_E_UNSUPPORTED || (problem.kind == GP_E_IO && gives_turn_back))
+		return redefine(vmm, ref, hostdev, attach, err);
 	gp_error_move(err, &problem);
 	return -1;
 }
@@ -987,7 +995,7 @@ static int change_hostdev(struct libvirt_vmm *vmm, struct gp_uuid uuid, const st
 	if (there != 0)
 		return there < 0 ? -1 : 0;
 
-	edit(vmm, &before, hostdev, attach, &problem);
+	edit(vmm, &before, &xml, hostdev, attach, &problem);
 	if (read_definition(vmm, uuid, &after, arena, &xml, err) < 0)
 		return problem.kind == GP_E_NONE ? -1 : fail_write(vmm, &problem, err);
 	bool done = check(&after, &xml, hostdev, NULL) == 1;
@@ -1077,6 +1085,9 @@ static int set_mark(struct gp_vmm *base, struct gp_uuid uuid, bool to_start, boo
 static int note_place(struct gp_vmm *base, struct gp_uuid uuid, const struct gp_hostdev *place, bool *changed,
 		      struct gp_error *err)
 {
+	*changed = false;
+	if (gp_domain_check_place(place, err) < 0)
+		return -1;
 	return change_notes(of(base), uuid, with_place, place, changed, err);
 }
 
@@ -1230,6 +1241,14 @@ static int add_holder(const struct libvirt_vmm *vmm, const struct domain_ref *re
 	return 0;
 }
 
+/* libvirt lists them in no order. */
+static int by_domain_name(const void *a, const void *b, void *lib)
+{
+	const struct libvirt *libvirt = lib;
+	return strcmp(libvirt->virDomainGetName(*(const virDomainPtr *)a),
+		      libvirt->virDomainGetName(*(const virDomainPtr *)b));
+}
+
 static int holders_on(struct libvirt_vmm *vmm, virConnectPtr conn, const struct gp_hostdev *devices, size_t count,
 		      struct gp_str *names, struct gp_error *err)
 {
@@ -1239,6 +1258,7 @@ static int holders_on(struct libvirt_vmm *vmm, virConnectPtr conn, const struct 
 
 	if (list_domains(&vmm->lib, conn, VIR_CONNECT_LIST_DOMAINS_ACTIVE, &active, err) < 0)
 		return -1;
+	qsort_r(active.items, active.count, sizeof(virDomainPtr), by_domain_name, &vmm->lib);
 	for (size_t i = 0; i < active.count; i++) {
 		const struct domain_ref ref = {&vmm->lib, active.items[i]};
 		if (add_holder(vmm, &ref, devices, count, reader, arena, names, err) < 0)

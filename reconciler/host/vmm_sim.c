@@ -267,7 +267,7 @@ static bool read_domain(struct reading *reading, const char *file, struct gp_are
 
 static bool is_domain_file(const char *name)
 {
-	return name[0] != '.' && strlen(name) > strlen(".xml") && gp_glob_match("*.xml", name, false);
+	return strlen(name) > strlen(".xml") && gp_glob_match("*.xml", name, false);
 }
 
 /* Calls back for each domain, defined or running, in the order of names. */
@@ -582,35 +582,12 @@ static int check_detach(const struct gp_domain *domain, const struct gp_hostdev 
 	return 0;
 }
 
-/* The lowest bus of the guest that no device of the definition is on: libvirt gives each hostdev a root port of its
- * own. */
-static unsigned free_guest_bus(const char *xml)
-{
-	enum { FIRST_BUS = 5, LAST_BUS = 255 };
-	for (unsigned bus = FIRST_BUS; bus < LAST_BUS; bus++) {
-		gp_autofree char *used = gp_xasprintf("type='pci' domain='0x0000' bus='0x%02x'", bus);
-		gp_autofree char *quoted = gp_xasprintf("type=\"pci\" domain=\"0x0000\" bus=\"0x%02x\"", bus);
-		if (strstr(xml, used) == NULL && strstr(xml, quoted) == NULL)
-			return bus;
-	}
-	return FIRST_BUS;
-}
-
 static char *edit_hostdev(const char *xml, size_t size, const struct gp_hostdev *hostdev, bool attach,
 			  struct gp_error *err)
 {
-	if (!attach)
-		return gp_domain_xml_without_hostdev(xml, size, hostdev, NULL, err);
-	const char *kept = hostdev->guest_xml == NULL ? "" : hostdev->guest_xml;
-	gp_autofree char *guest_xml =
-		strstr(kept, "<address") != NULL
-			? gp_xstrdup(kept)
-			: gp_xasprintf(
-				  "%s<address type='pci' domain='0x0000' bus='0x%02x' slot='0x00' function='0x0'/>",
-				  kept, free_guest_bus(xml));
-	struct gp_hostdev placed = *hostdev;
-	placed.guest_xml = guest_xml;
-	return gp_domain_xml_with_hostdev(xml, size, &placed, err);
+	gp_autofree char *edited = attach ? gp_domain_xml_with_hostdev(xml, size, hostdev, err)
+					  : gp_domain_xml_without_hostdev(xml, size, hostdev, NULL, err);
+	return edited == NULL ? NULL : gp_domain_xml_settled(edited, strlen(edited), err);
 }
 
 /* Under the machine's lock, so that no change that others make in between is lost. */
@@ -731,6 +708,8 @@ static int note_place(struct gp_vmm *base, struct gp_uuid uuid, const struct gp_
 	struct gp_domain domain = {0};
 
 	*changed = false;
+	if (gp_domain_check_place(place, err) < 0)
+		return -1;
 	if (find_to_edit(base, uuid, arena, &domain, err) < 0)
 		return -1;
 	struct gp_domain_xml before = notes_of(&domain);
@@ -754,8 +733,6 @@ static int forget_place(struct gp_vmm *base, struct gp_uuid uuid, const char *al
 
 /* ---- power ---- */
 
-static const char paused_why[] = "the domain is paused: whoever paused it has plans for it";
-
 static int act(struct sim_vmm *vmm, const struct gp_domain *domain, const char *verb, const char *words,
 	       int (*action)(int root, const char *name, struct gp_error *err), struct gp_error *err)
 {
@@ -776,7 +753,7 @@ static int check_stop(const struct gp_domain *domain, struct gp_error *err)
 	if (domain->state == GP_DOMAIN_OFF)
 		return 1;
 	if (domain->state == GP_DOMAIN_PAUSED)
-		return refuse(domain, paused_why, err);
+		return refuse(domain, "the domain is paused: whoever paused it has plans for it", err);
 	return require_persistent(domain, err);
 }
 
@@ -803,13 +780,28 @@ static int destroy(struct gp_vmm *base, struct gp_uuid uuid, struct gp_error *er
 	return stop(base, uuid, "destroy", "forcing it off", gp_sim_domain_destroy, err);
 }
 
+static int refuse_start(const struct gp_domain *domain, struct gp_error *err)
+{
+	switch (domain->state) {
+	case GP_DOMAIN_PAUSED:
+		return refuse(domain, "the domain is paused: whoever paused it has plans for it", err);
+	case GP_DOMAIN_SUSPENDED:
+		return refuse(domain, "the domain is suspended: its guest sleeps until somebody wakes it", err);
+	case GP_DOMAIN_CRASHED:
+		refuse(domain, "the guest has crashed, and its QEMU is still there with all its devices", err);
+		return gp_error_remedy(err, "look at it as long as you need, then: virsh destroy %s", domain->name);
+	default:
+		return refuse(domain, "libvirt does not tell whether the domain runs", err);
+	}
+}
+
 /* 1: it runs already. 0: it is off, and what would start is its definition as it is now. */
 static int check_start(const struct gp_domain *domain, struct gp_error *err)
 {
-	if (domain->state == GP_DOMAIN_PAUSED)
-		return refuse(domain, paused_why, err);
-	if (domain->state != GP_DOMAIN_OFF)
+	if (domain->state == GP_DOMAIN_RUNNING || domain->state == GP_DOMAIN_STOPPING)
 		return 1;
+	if (domain->state != GP_DOMAIN_OFF)
+		return refuse_start(domain, err);
 	if (!domain->managed_save)
 		return 0;
 	refuse(domain, "a managed save image would be resumed, with the devices of then", err);

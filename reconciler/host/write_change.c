@@ -21,8 +21,7 @@ static int write_plain(struct gp_host *host, const char *path, const char *value
 	if (fd < 0)
 		return errno;
 	size_t size = strlen(value);
-	/* Nothing at all cannot be written: a line end clears an attribute. */
-	ssize_t wrote = size > 0 ? write(fd, value, size) : write(fd, "\n", size = 1);
+	ssize_t wrote = write(fd, value, size);
 	if (wrote < 0)
 		return errno;
 	return (size_t)wrote == size ? 0 : EIO;
@@ -30,6 +29,9 @@ static int write_plain(struct gp_host *host, const char *path, const char *value
 
 int gp_write_value(struct gp_host *host, const char *path, const char *value)
 {
+	/* Nothing at all cannot be written: a line end clears an attribute. */
+	if (*value == '\0')
+		value = "\n";
 	if (gp_host_kind_of(host) == GP_HOST_SIMULATED)
 		return -gp_kernel_sim_write(gp_host_root_fd(host), path, value);
 	return write_plain(host, path, value);

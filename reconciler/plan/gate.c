@@ -144,11 +144,14 @@ static void refuse_outsider(struct gp_sheet *sheet, struct gp_gpu_row *gpu, cons
 		gp_error_remedy(&diag->error, "unbind %s from it once nothing on the host uses %s",
 				several ? "them" : "it", several ? "them" : "it");
 	} else {
+		bool may_be_vm = !sheet->observed->domains_state.known;
+
 		diag = refuse_change(sheet, gpu, 16, "held-by-process",
-				     gp_sheet_printf(sheet, "%s %s open in a process that is none of the VMs known", vf,
-						     several ? "are" : "is"));
+				     gp_sheet_printf(sheet, "%s %s open in a process%s", vf, several ? "are" : "is",
+						     may_be_vm ? "" : " that is none of the VMs known"));
 		gp_error_holder(&diag->error, "process %s, pid %llu", holder->name, (unsigned long long)holder->pid);
-		gp_error_remedy(&diag->error, "end that process");
+		gp_error_remedy(&diag->error, may_be_vm ? "leave it alone until the VMs can be listed: it may be one"
+							: "end that process");
 	}
 }
 

@@ -142,12 +142,16 @@ static bool take_stat(struct gp_exam *exam, const char *text, struct gp_process 
 	return true;
 }
 
-/* Only root sees where in the kernel a process waits; for others wchan is "0". */
-static const char *where_it_waits(struct gp_exam *exam, uint64_t pid)
+/*
+ * Only root sees where in the kernel a process waits; for others wchan is "0". Of those that a signal could reach
+ * (S), which are nearly all, wchan will do: who removes a VF that somebody has open waits like that, and in D only
+ * after a signal.
+ */
+static const char *where_it_waits(struct gp_exam *exam, uint64_t pid, char state)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "proc/%llu/stack", (unsigned long long)pid);
-	const char *stack = read_text(exam, path);
+	const char *stack = state == 'D' ? read_text(exam, path) : NULL;
 	if (stack != NULL && *stack != '\0')
 		return stack;
 	snprintf(path, sizeof(path), "proc/%llu/wchan", (unsigned long long)pid);
@@ -170,8 +174,8 @@ static int note_process(void *context, const char *name)
 	}
 	if (process.name == NULL)
 		return 0; /* it has ended meanwhile */
-	if (process.state == 'D')
-		process.waits_in = where_it_waits(roll->exam, process.pid);
+	if (process.state == 'D' || process.state == 'S')
+		process.waits_in = where_it_waits(roll->exam, process.pid, process.state);
 	*gp_arena_push(roll->exam->arena, roll->processes, roll->count) = process;
 	return 0;
 }

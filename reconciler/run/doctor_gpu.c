@@ -97,6 +97,8 @@ void gp_check_driver(struct gp_finding *finding)
 	const char *driver = gpu->driver;
 	if (!has_vfs_to_give(gpu)) {
 		gp_find(finding, GP_CHECK_NOT_APPLICABLE, "it has no VFs to give");
+	} else if (gpu->busy && gp_gpu_is_nvidia(gpu) && !gp_streq(driver, "nvidia")) {
+		gp_find(finding, GP_CHECK_NOT_APPLICABLE, "sriov-manage is at work, and has it unbound meanwhile");
 	} else if (driver == NULL) {
 		gp_find(finding, gp_severity(finding), "no driver is bound");
 		gp_advise(finding, "%s", driver_that_partitions(gpu));

@@ -217,14 +217,17 @@ static void name_model(struct gp_nvidia_look *look)
 
 static bool judge_driver(struct gp_arena *arena, struct gp_gpu *gpu)
 {
+	if (gp_streq(gpu->driver, GP_NVIDIA_DRIVER))
+		return false;
+	/* sriov-manage takes it from its driver for as long as it works. */
+	if (gpu->busy)
+		return gp_judge_transition(arena, gpu);
 	if (gpu->driver == NULL) {
 		gp_unfit(gpu, GP_UNFIT_NO_DRIVER, "no driver is bound to it, and only its vGPU host driver makes VFs",
 			 "install NVIDIA's vGPU host driver (of the vGPU software, for KVM), and load the module "
 			 "nvidia");
 		return true;
 	}
-	if (gp_streq(gpu->driver, GP_NVIDIA_DRIVER))
-		return false;
 	if (gp_judge_driver(arena, gpu))
 		return true;
 	gp_unfit(gpu, GP_UNFIT_DRIVER, gp_arena_printf(arena, "it is bound to %s, which has no vGPU", gpu->driver),

@@ -277,6 +277,31 @@ START_TEST(the_guest_sees_no_new_device_after_a_replacement)
 }
 END_TEST
 
+/* libvirt itself does not attach it: it writes <os><boot dev='hd'/> as soon as no device has a turn. */
+START_TEST(the_only_device_that_the_guest_boots_from_is_replaced)
+{
+	define_tiny(
+		"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='0x41' slot='0' "
+		"function='1'/></source><alias name='ua-gpupart-0-vdi'/><boot order='1'/></hostdev>");
+	struct gp_hostdev old = observed(tiny).config[0];
+	ck_assert_ptr_nonnull(strstr(old.guest_xml, "<boot"));
+	struct gp_hostdev new = hostdev_at("0000:42:00.5", old.alias), last = hostdev_at("0000:42:00.6", old.alias);
+	bool changed = false;
+	new.guest_xml = last.guest_xml = old.guest_xml;
+	ck_replace(&old, &new, true);
+	ck_exchanged(&old, &new);
+
+	/* And from its note, whatever its turn is by then. */
+	ck_ok(gp_vmm_take_out(vmm, tiny, &new, new.alias, &changed, &err));
+	ck_replace(&new, &last, true);
+	ck_exchanged(&old, &last);
+
+	/* A device that comes anew does not take the disks' turn. */
+	ck_detach(tiny, &last, true);
+	ck_fails(vmm->ops->attach(vmm, tiny, &new, &changed, &err), GP_E_IO);
+}
+END_TEST
+
 /* By hand, with all that the guest sees; stopped after each of its changes, by doing them one by one. */
 START_TEST(an_exchange_goes_on_from_wherever_it_was_stopped)
 {
@@ -464,6 +489,16 @@ START_TEST(a_place_outlives_the_mark_and_the_mark_a_place)
 	ck_assert_str_eq(domain.places[0].alias, two.alias);
 	ck_assert_str_eq(domain.places[0].guest_xml, two.guest_xml);
 	ck_ok(vmm->ops->forget_place(vmm, tiny, two.alias, &changed, &err));
+	ck_assert_uint_eq(observed(tiny).place_count, 0);
+}
+END_TEST
+
+START_TEST(a_place_is_kept_for_one_of_ours_alone)
+{
+	define_tiny("");
+	struct gp_hostdev foreign = hostdev_at("0000:41:00.1", "ua-mine");
+	bool changed;
+	ck_fails(vmm->ops->note_place(vmm, tiny, &foreign, &changed, &err), GP_E_INTERNAL);
 	ck_assert_uint_eq(observed(tiny).place_count, 0);
 }
 END_TEST
@@ -1024,6 +1059,7 @@ int main(void)
 		a_second_attach_is_empty_and_so_is_a_second_detach,
 		a_foreign_hostdev_stays,
 		the_guest_sees_no_new_device_after_a_replacement,
+		the_only_device_that_the_guest_boots_from_is_replaced,
 		an_exchange_goes_on_from_wherever_it_was_stopped,
 		a_mediated_device_is_put_in_and_taken_out,
 		a_display_outlives_a_replacement,
@@ -1031,6 +1067,7 @@ int main(void)
 		an_exchange_of_mediated_devices_goes_on_from_its_note,
 		versions_are_those_of_the_daemon,
 		a_place_outlives_the_mark_and_the_mark_a_place,
+		a_place_is_kept_for_one_of_ours_alone,
 		what_somebody_put_there_instead_is_not_exchanged,
 		a_name_stands_for_one_hostdev,
 		success_is_a_read_back,

@@ -786,6 +786,101 @@ START_TEST(a_place_that_we_cannot_have_noted_is_not_let_through)
 }
 END_TEST
 
+static bool holds(const char *text, const char *what)
+{
+	return strstr(text, what) != NULL;
+}
+
+START_TEST(libvirt_gives_places_and_drops_names)
+{
+	static const char before[] = DEVICES(
+		"<disk type='file'><address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'/></disk>"
+		"<hostdev mode='subsystem' type='pci'><source><address bus='0x41' function='0x1'/></source>"
+		"<alias name='ua-v.d'/></hostdev>"
+		"<hostdev mode='subsystem' type='pci'><source><address bus='0x41' function='0x2'/></source>"
+		"<alias name='ua-gpupart-0-vdi'/><address type='pci' domain='0' bus='0x09' slot='0' function='0'/>"
+		"</hostdev>");
+	gp_autofree char *text = gp_domain_xml_settled(before, strlen(before), &err);
+	struct gp_domain_xml settled = parsed(text);
+	ck_assert_uint_eq(settled.hostdev_count, 2);
+	ck_assert_ptr_null(settled.hostdevs[0].alias);
+	ck_assert(holds(settled.hostdevs[0].guest_xml, "bus=\"0x06\""));
+	ck_assert_str_eq(settled.hostdevs[1].alias, "ua-gpupart-0-vdi");
+	ck_assert(holds(settled.hostdevs[1].guest_xml, "bus=\"0x09\""));
+	gp_autofree char *again = gp_domain_xml_settled(text, strlen(text), &err);
+	ck_assert_str_eq(again, text);
+
+	struct gp_hostdev add = pci_at("0000:41:00.3");
+	add.guest_xml = "<address type='pci' domain='0' bus='0x09' slot='0' function='0'/>";
+	gp_autofree char *twice = gp_domain_xml_with_hostdev(text, strlen(text), &add, &err);
+	ck_assert_ptr_null(gp_domain_xml_settled(twice, strlen(twice), &err));
+	ck_assert_int_eq(err.kind, GP_E_IO);
+	add.guest_xml = "<address type='pci' domain='0' bus='0x100' slot='0' function='0'/>";
+	gp_autofree char *nowhere = gp_domain_xml_with_hostdev(text, strlen(text), &add, &err);
+	ck_assert_ptr_null(gp_domain_xml_settled(nowhere, strlen(nowhere), &err));
+	ck_assert_int_eq(err.kind, GP_E_IO);
+}
+END_TEST
+
+#define OS(boot, devices) HEAD "<os><type>hvm</type>" boot "</os><devices>" devices "</devices></domain>"
+
+START_TEST(a_guest_boots_from_devices_in_turn_or_from_kinds_of_them)
+{
+	static const char none[] = OS("", ""), kinds[] = OS("<boot dev='network'/>", "");
+	static const char both[] = OS("<boot dev='hd'/>", "<disk><boot order='1'/></disk>");
+	gp_autofree char *disks = gp_domain_xml_settled(none, strlen(none), &err);
+	ck_assert(holds(disks, "<boot dev=\"hd\"/>"));
+	gp_autofree char *network = gp_domain_xml_settled(kinds, strlen(kinds), &err);
+	ck_assert(!holds(network, "\"hd\""));
+	ck_assert_ptr_null(gp_domain_xml_settled(both, strlen(both), &err));
+	ck_assert_int_eq(err.kind, GP_E_IO);
+}
+END_TEST
+
+START_TEST(who_takes_a_place_gets_its_turn_to_boot)
+{
+	static const char before[] = OS("<boot dev='hd'/>", ""), chosen[] = OS("<boot dev='cdrom'/>", "");
+	static const char several[] = OS("<boot dev='hd'/><boot dev='cdrom'/>", "");
+	struct gp_hostdev place = pci_at("0000:41:00.1"), add = pci_at("0000:41:00.2");
+	const struct gp_domain_notes notes = {.places = &place, .place_count = 1};
+	place.alias = add.alias = "ua-gpupart-0-vdi";
+	place.guest_xml = "<boot order=\"1\"/>";
+	add.guest_xml = place.guest_xml;
+	gp_autofree char *noted = gp_domain_xml_with_notes(before, strlen(before), &notes, &err);
+	struct gp_domain_xml xml = parsed(noted);
+	ck_assert(gp_domain_gives_turn_back(&xml, &add));
+	gp_autofree char *with = gp_domain_xml_with_hostdev(noted, strlen(noted), &add, &err);
+	ck_assert(!holds(with, "\"hd\""));
+	gp_autofree char *settled = gp_domain_xml_settled(with, strlen(with), &err);
+	ck_assert_ptr_nonnull(settled);
+
+	/* What was chosen stays, and so it does for a device that comes anew. */
+	gp_autofree char *noted_chosen = gp_domain_xml_with_notes(chosen, strlen(chosen), &notes, &err);
+	gp_autofree char *other = gp_domain_xml_with_hostdev(noted_chosen, strlen(noted_chosen), &add, &err);
+	ck_assert(holds(other, "cdrom"));
+	gp_autofree char *noted_several = gp_domain_xml_with_notes(several, strlen(several), &notes, &err);
+	gp_autofree char *both = gp_domain_xml_with_hostdev(noted_several, strlen(noted_several), &add, &err);
+	ck_assert(holds(both, "\"hd\"") || holds(both, "'hd'"));
+	gp_autofree char *anew = gp_domain_xml_with_hostdev(before, strlen(before), &add, &err);
+	ck_assert(holds(anew, "\"hd\""));
+	add.guest_xml = "<rom bar=\"off\"/>";
+	ck_assert(!gp_domain_gives_turn_back(&xml, &add));
+}
+END_TEST
+
+START_TEST(a_place_is_kept_for_one_of_ours_alone)
+{
+	struct gp_hostdev place = pci_at("0000:41:00.1");
+	place.alias = "ua-gpupart-0-vdi";
+	ck_assert_int_eq(gp_domain_check_place(&place, &err), 0);
+	place.alias = "ua-mine";
+	ck_assert_int_eq(gp_domain_check_place(&place, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_INTERNAL);
+	place.alias = NULL;
+	ck_assert_int_eq(gp_domain_check_place(&place, NULL), -1);
+}
+END_TEST
+
 START_TEST(the_public_form_replays_and_tells_no_secrets)
 {
 	static const char full[] =
@@ -858,6 +953,10 @@ int main(void)
 		places_come_back_as_they_were_noted,
 		a_place_keeps_the_display,
 		a_place_that_we_cannot_have_noted_is_not_let_through,
+		libvirt_gives_places_and_drops_names,
+		a_guest_boots_from_devices_in_turn_or_from_kinds_of_them,
+		who_takes_a_place_gets_its_turn_to_boot,
+		a_place_is_kept_for_one_of_ours_alone,
 		the_public_form_replays_and_tells_no_secrets,
 	};
 	Suite *suite = suite_create("host/domain_xml");

@@ -43,7 +43,7 @@ static char *see(const struct tree *which, enum gp_host_kind kind)
 	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
 	ck_assert_msg(gp_pci_observe(host, NULL, 0, true, observed, &err) == 0, "%s", err.message);
 	for (size_t i = 0; i < observed->gpu_count; i++)
-		gp_pci_read_iommu_groups(host, &observed->gpus[i]);
+		gp_pci_read_iommu_groups(host, &observed->gpus[i], true);
 	struct gp_vmm *vmm = gp_host_vmm(host, &err);
 	ck_assert_msg(vmm != NULL && vmm->ops->observe(vmm, observed, &err) == 0, "%s", err.message);
 	for (size_t i = 0; i < observed->domain_count; i++)
@@ -88,7 +88,7 @@ static void make_machine(void)
 static int capture(void)
 {
 	struct gp_host *host = open_tree(&tree);
-	int files = gp_host_capture(host, copy.root, &err);
+	int files = gp_host_capture(host, copy.root, NULL, &err);
 	gp_host_close(host);
 	return files;
 }
@@ -338,6 +338,167 @@ START_TEST(what_only_one_gpu_has_stays_where_it_is)
 }
 END_TEST
 
+/* ---- anonymous ---- */
+
+static struct gp_renames renames;
+
+static int capture_anonymously(void)
+{
+	struct gp_host *host = open_tree(&tree);
+	int files = gp_host_capture(host, copy.root, &renames, &err);
+	gp_host_close(host);
+	return files;
+}
+
+/* What stands for it; NULL: nothing. */
+static const char *renamed(const char *what, const char *from)
+{
+	for (size_t i = 0; i < renames.count; i++)
+		if (gp_streq(renames.items[i].what, what) && gp_streq(renames.items[i].from, from))
+			return renames.items[i].to;
+	return NULL;
+}
+
+static void finish_anonymous(void)
+{
+	gp_renames_clear(&renames);
+	finish();
+}
+
+START_TEST(names_keep_their_order)
+{
+	GP_CLEANUP(gp_str_clear) struct gp_str text = {0};
+	gp_str_add(&text,
+		   "version: 1\nhostname: h\ngpus:\n  - {address: \"0000:41:00.0\", preset: flex-170, vfs: 4}\nvms:\n");
+	for (char c = 'l'; c >= 'a'; c--)
+		gp_str_printf(&text, "  - {name: %c}\n", c);
+	make_machine_of(gp_str_text(&text));
+	ck_assert_msg(capture_anonymously() > 0, "%s", err.message);
+	ck_assert_str_eq(renamed("VM", "a"), "vm-01");
+	ck_assert_str_eq(renamed("VM", "l"), "vm-12");
+	ck_assert_str_eq(renamed("host", "h"), "anonymous");
+	finish_anonymous();
+}
+END_TEST
+
+/* Of a VM that is renamed, what follows from it follows from its new name; what somebody made by hand does not. */
+START_TEST(mediated_devices_of_ours_stay_ours)
+{
+	static const char text[] = "version: 1\n"
+				   "gpus:\n"
+				   "  - {address: \"0000:42:00.0\", preset: a16, framework: mdev, profile: A16-2Q,\n"
+				   "     mdevs: [{vf: 5, profile: A16-2Q, uuid: " UUID "}]}\n"
+				   "vms:\n"
+				   "  - {name: cad, hostdevs: [{vf: \"0000:42:00.0/0\", ours: cad}]}\n"
+				   "  - {name: hand, hostdevs: [{mdev: " UUID "}]}\n";
+	make_machine_of(text);
+	ck_assert_msg(capture_anonymously() > 0, "%s", err.message);
+	struct gp_host *copied = open_tree(&copy);
+	GP_CLEANUP(gp_cleanup_gp_observed_free) struct gp_observed *observed = gp_observed_new();
+	struct gp_vmm *vmm = gp_host_vmm(copied, &err);
+	ck_assert_msg(vmm != NULL && vmm->ops->observe(vmm, observed, &err) == 0, "%s", err.message);
+	ck_assert_uint_eq(observed->domain_count, 2);
+	const struct gp_domain *cad = &observed->domains[0], *hand = &observed->domains[1];
+	ck_assert_str_eq(cad->name, "vm-1");
+	ck_assert(gp_uuid_equal(cad->config[0].mdev, gp_mdev_uuid(cad->uuid, 0)));
+	ck_assert_str_eq(cad->config[0].alias, "ua-gpupart-0-class-1");
+	struct gp_mdev found;
+	ck_assert_int_eq(gp_host_find_mdev(copied, cad->config[0].mdev, &found, &err), 1);
+	ck_assert_int_eq(gp_host_find_mdev(copied, hand->config[0].mdev, &found, &err), 1);
+	char to[GP_UUID_SIZE];
+	ck_assert_str_eq(renamed("UUID", UUID), gp_uuid_format(hand->config[0].mdev, to));
+	ck_assert_str_ne(to, UUID);
+	gp_host_close(copied);
+	finish_anonymous();
+}
+END_TEST
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> 8 * i);
+}
+
+/* Capabilities by hand: one that is kept, and each that tells which piece of hardware this is. */
+START_TEST(serial_numbers_are_not_in_it)
+{
+	enum { EXPRESS = 0x40, VPD = 0x80, SRIOV = 0x100, SERIAL = 0x148, VENDOR = 0x160 };
+	static const char path[] = "sys/bus/pci/devices/0000:41:00.0/config";
+	uint8_t space[4096], kept[4096];
+	make_machine();
+	gp_autofree char *file = gp_xasprintf("%s/%s", tree.root, path);
+	gp_autofree char *other = gp_xasprintf("%s/%s", copy.root, path);
+	memset(space, 0xee, sizeof(space));
+	memset(space, 0, 64);
+	space[6] = 1 << 4;
+	space[0x34] = EXPRESS;
+	put_u32(space + EXPRESS, 0x00020010 | VPD << 8);
+	put_u32(space + VPD, 0x0003);
+	put_u32(space + SRIOV, 0x00010010 | (uint32_t)SERIAL << 20);
+	put_u32(space + SERIAL, 0x00010003 | (uint32_t)VENDOR << 20);
+	put_u32(space + VENDOR, 0x0001000b);
+	FILE *out = fopen(file, "w");
+	ck_assert(out != NULL && fwrite(space, 1, sizeof(space), out) == sizeof(space) && fclose(out) == 0);
+	ck_assert_msg(capture_anonymously() > 0, "%s", err.message);
+	FILE *in = fopen(other, "r");
+	ck_assert(in != NULL && fread(kept, 1, sizeof(kept), in) == sizeof(kept) && fclose(in) == 0);
+	for (size_t i = 0; i < sizeof(kept); i++) {
+		bool whole = i < 64 || (i >= EXPRESS && i < EXPRESS + 60) || (i >= SRIOV && i < SRIOV + 64);
+		bool head =
+			(i >= VPD && i < VPD + 2) || (i >= SERIAL && i < SERIAL + 4) || (i >= VENDOR && i < VENDOR + 4);
+		ck_assert_msg(kept[i] == (whole || head ? space[i] : 0), "byte %zx is %02x", i, kept[i]);
+	}
+	finish_anonymous();
+}
+END_TEST
+
+/* A chain that leads nowhere, or round in circles, and a space that ends early. */
+START_TEST(odd_configuration_spaces_are_survived)
+{
+	static const size_t sizes[] = {0, 1, 63, 64, 65, 0x41, 255, 256, 257, 260, 0x110, 4095};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint8_t space[4096];
+		make_machine();
+		gp_autofree char *file = gp_xasprintf("%s/sys/bus/pci/devices/0000:41:00.0/config", tree.root);
+		memset(space, 0xff, sizeof(space));
+		space[0x34] = 0x40;
+		space[0x41] = 0x40;
+		put_u32(space + 0x100, 0x00010010 | (uint32_t)0x100 << 20);
+		FILE *out = fopen(file, "w");
+		ck_assert(out != NULL && fwrite(space, 1, sizes[i], out) == sizes[i] && fclose(out) == 0);
+		ck_assert_msg(capture_anonymously() > 0, "%s", err.message);
+		finish_anonymous();
+	}
+}
+END_TEST
+
+/* A device that an interface holds is one in the copy, too, of a running VM and of one that is off. */
+START_TEST(what_an_interface_holds_is_told_apart)
+{
+	static const char definition[] =
+		"<domain type='kvm'><name>net</name><uuid>11111111-2222-4333-8444-555555555555</uuid><devices>"
+		"<interface type='hostdev' managed='yes'><mac address='52:54:00:12:34:56'/><source>"
+		"<address type='pci' domain='0' bus='0x41' slot='0' "
+		"function='3'/></source></interface></devices></domain>";
+	make_machine();
+	gp_autofree char *live = gp_xasprintf("<domstatus state='running' reason='booted'>%s</domstatus>", definition);
+	tree_file(&tree, "etc/libvirt/qemu/net.xml", definition);
+	tree_file(&tree, "run/libvirt/qemu/net.xml", live);
+	ck_assert_msg(capture() > 0, "%s", err.message);
+	gp_autofree char *original = see(&tree, GP_HOST_SIMULATED);
+	gp_autofree char *copied = see(&copy, GP_HOST_CAPTURED);
+	ck_assert_str_eq(original, copied);
+	ck_assert_ptr_nonnull(strstr(copied, "\"elsewhere\":true"));
+	struct tree first = copy;
+	tree_make(&copy);
+	ck_assert_msg(capture_anonymously() > 0, "%s", err.message);
+	gp_autofree char *anonymous = see(&copy, GP_HOST_CAPTURED);
+	ck_assert_ptr_nonnull(strstr(anonymous, "\"elsewhere\":true"));
+	tree_remove(&first);
+	finish_anonymous();
+}
+END_TEST
+
 START_TEST(nothing_is_overwritten)
 {
 	make_machine();
@@ -353,4 +514,5 @@ TREE_RUN("host_capture", the_copy_shows_what_the_machine_shows, a_copy_of_the_co
 	 vgpus_and_what_their_driver_says_are_in_it, mediated_devices_are_found_again,
 	 the_releases_of_those_who_run_the_vms_are_known, what_only_one_gpu_has_stays_where_it_is,
 	 vms_that_cannot_be_seen_are_unknown_in_the_copy, a_definition_that_cannot_be_read_stays_one,
-	 nothing_is_overwritten)
+	 nothing_is_overwritten, names_keep_their_order, mediated_devices_of_ours_stay_ours,
+	 serial_numbers_are_not_in_it, odd_configuration_spaces_are_survived, what_an_interface_holds_is_told_apart)

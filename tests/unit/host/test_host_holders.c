@@ -136,6 +136,35 @@ START_TEST(without_a_bound_vf_nobody_is_asked)
 }
 END_TEST
 
+/* Linux takes the driver link of a VF away, then waits until who has it open lets go; the group's node stays. */
+START_TEST(a_vf_that_waits_to_be_unbound_is_held)
+{
+	start(2, NULL);
+	tree_file(&tree, "dev/vfio/21", "");
+	tree_file(&tree, "dev/vfio/vfio", "");
+	tree_process(&tree, 812, "qemu-system-x86", "/dev/vfio/21");
+	observe(true);
+	ck_assert(observed->vfio_state.known);
+	ck_assert_uint_eq(vf(0)->holder_count, 0);
+	ck_assert_uint_eq(vf(1)->holder_count, 1);
+	ck_assert_uint_eq(vf(1)->holders[0].pid, 812);
+	finish();
+}
+END_TEST
+
+START_TEST(a_group_of_another_device_asks_for_proc)
+{
+	start(1, NULL);
+	tree_file(&tree, "dev/vfio/211", "");
+	char path[256];
+	tree_path(&tree, "proc", path, sizeof(path));
+	ck_assert_int_eq(rmdir(path), 0);
+	observe(true);
+	ck_assert(!observed->vfio_state.known);
+	finish();
+}
+END_TEST
+
 START_TEST(no_proc_is_unknown)
 {
 	start(1, "vfio-pci");
@@ -436,7 +465,8 @@ END_TEST
 TREE_RUN("host_holders", a_group_that_is_open_holds_its_vf, a_device_file_holds_the_vf_that_it_belongs_to,
 	 a_node_that_was_removed_still_holds, a_group_without_an_iommu_holds_too,
 	 a_descriptor_that_cannot_be_read_is_unknown, two_processes_are_two_holders, without_a_bound_vf_nobody_is_asked,
-	 no_proc_is_unknown, a_captured_tree_is_unknown, a_process_that_cannot_be_seen_is_unknown,
+	 a_vf_that_waits_to_be_unbound_is_held, a_group_of_another_device_asks_for_proc, no_proc_is_unknown,
+	 a_captured_tree_is_unknown, a_process_that_cannot_be_seen_is_unknown,
 	 a_closed_process_is_unknown_to_an_ordinary_user, a_device_without_the_file_that_tells_which_is_unknown,
 	 a_process_directory_that_leads_elsewhere_is_not_followed, a_vf_with_its_vendors_driver_is_held_by_its_group,
 	 a_vf_that_can_be_opened_and_has_no_group_is_unknown, a_mediated_device_that_is_open_holds_its_vf,

@@ -63,7 +63,7 @@ START_TEST(a_pf_with_its_vfs)
 	ck_assert(!gp_pci_in_transition(gpu));
 	ck_assert_uint_eq(gpu->partition_count, 3);
 	ck_assert(!gpu->partitions[0].iommu_group_known);
-	gp_pci_read_iommu_groups(host, &observed->gpus[0]);
+	gp_pci_read_iommu_groups(host, &observed->gpus[0], true);
 	for (uint32_t i = 0; i < 3; i++) {
 		ck_assert_uint_eq(gpu->partitions[i].index, i);
 		ck_assert_uint_eq(gpu->partitions[i].addr.function, i + 1);

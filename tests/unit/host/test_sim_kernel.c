@@ -45,7 +45,8 @@ static int set_vfs(const char *value)
 
 START_TEST(no_u16_is_einval)
 {
-	static const char *const values[] = {"", "abc", "-1", "4x", "65536", " 4", "99999999999999999999", "0x"};
+	static const char *const values[] = {"\n", "abc",   "-1",  "4x",    "65536", " 4", "99999999999999999999",
+					     "0x", "4\n\n", "\n4", "4\n0\n"};
 	make("");
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		ck_assert_msg(set_vfs(values[i]) == -EINVAL, "'%s'", values[i]);
@@ -61,6 +62,21 @@ START_TEST(a_newline_hex_and_octal_are_numbers)
 	ck_assert_uint_eq(machine_vfs(&m, PF), 4);
 	ck_assert_int_eq(set_vfs("0x4"), 0); /* the same value */
 	ck_assert_int_eq(set_vfs("010"), -EBUSY);
+	machine_remove(&m);
+}
+END_TEST
+
+/* kernfs does not bother an attribute with it. */
+START_TEST(nothing_written_is_no_work)
+{
+	make("");
+	ck_assert_int_eq(set_vfs(""), 0);
+	ck_assert_int_eq(machine_write(&m, XE "unbind", ""), 0);
+	ck_assert_int_eq(machine_write(&m, PF_DIR "vendor", ""), -EACCES);
+	ck_assert_int_eq(machine_write(&m, PF_DIR "nothing", ""), -ENOENT);
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", "vfio-pci"), 0);
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", ""), 0);
+	ck_assert_str_eq(machine_text(&m, PF_DIR "driver_override"), "vfio-pci");
 	machine_remove(&m);
 }
 END_TEST
@@ -119,8 +135,8 @@ START_TEST(driver_without_sriov_is_enoent)
 {
 	make(", driver_sriov: false");
 	ck_assert_int_eq(set_vfs("4"), -ENOENT);
-	ck_assert_ptr_nonnull(
-		strstr(machine_raw(&m, ".sim/dmesg"), "driver does not support SR-IOV configuration via sysfs\n"));
+	ck_assert_ptr_nonnull(strstr(machine_raw(&m, ".sim/dmesg"),
+				     "xe " PF ": driver does not support SR-IOV configuration via sysfs\n"));
 	machine_remove(&m);
 }
 END_TEST
@@ -132,8 +148,8 @@ START_TEST(n_to_m_is_ebusy)
 	ck_assert_int_eq(set_vfs("8"), -EBUSY);
 	ck_assert_int_eq(set_vfs("2"), -EBUSY);
 	ck_assert_uint_eq(machine_vfs(&m, PF), 4);
-	ck_assert_ptr_nonnull(
-		strstr(machine_raw(&m, ".sim/dmesg"), "4 VFs already enabled. Disable 4 VFs before enabling 8 VFs\n"));
+	ck_assert_ptr_nonnull(strstr(machine_raw(&m, ".sim/dmesg"),
+				     "xe " PF ": 4 VFs already enabled. Disable before enabling 8 VFs\n"));
 	ck_assert_int_eq(set_vfs("0"), 0);
 	ck_assert_int_eq(set_vfs("8"), 0);
 	machine_remove(&m);
@@ -253,6 +269,8 @@ START_TEST(attributes_as_on_linux)
 	look(PF_DIR "subsystem_device", 0444, "0x4905\n");
 	look(PF_DIR "class", 0444, "0x038000\n");
 	look(PF_DIR "revision", 0444, "0x00\n");
+	look(PF_DIR "ari_enabled", 0444, "1\n");
+	look(PF_DIR "irq", 0, "<none>"); /* nobody reads it, and it would not be true */
 	look(PF_DIR "numa_node", 0644, "1\n");
 	look(PF_DIR "driver_override", 0644, "(null)\n");
 	look(PF_DIR "modalias", 0444, "pci:v00008086d000056C0sv00008086sd00004905bc03sc80i00\n");
@@ -393,9 +411,30 @@ START_TEST(override_steers_and_does_not_unbind)
 }
 END_TEST
 
+/* It is shown with a newline, and both must fit into a page with the zero behind them. */
+START_TEST(an_override_fits_into_a_page)
+{
+	char name[5001];
+	make("");
+	memset(name, 'n', sizeof(name));
+	name[5000] = '\0';
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", name), -EINVAL);
+	name[4095] = '\0';
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", name), -EINVAL);
+	ck_assert_str_eq(machine_text(&m, PF_DIR "driver_override"), "(null)");
+	name[4094] = '\0';
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", name), 0);
+	ck_assert_str_eq(machine_text(&m, PF_DIR "driver_override"), name);
+	machine_remove(&m);
+}
+END_TEST
+
 START_TEST(bind_and_unbind_name_the_right_device)
 {
 	make("");
+	ck_assert_int_eq(machine_write(&m, XE "unbind", PF "\n\n"), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, XE "unbind", PF "\n" PF), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers_probe", ".."), -ENODEV);
 	ck_assert_int_eq(machine_write(&m, VFIO "bind", PF), -ENODEV);
 	ck_assert_int_eq(machine_write(&m, VFIO "unbind", PF), -ENODEV);
 	ck_assert_int_eq(machine_write(&m, XE "bind", "0000:99:00.0"), -ENODEV);
@@ -415,6 +454,99 @@ START_TEST(unbinding_the_pf_takes_its_vfs)
 	ck_assert_int_eq(set_vfs("3"), -ENOENT);
 	ck_assert_int_eq(machine_write(&m, XE "bind", PF), 0);
 	ck_assert_int_eq(set_vfs("3"), 0);
+	machine_remove(&m);
+}
+END_TEST
+
+/* nvme and pci-pf-stub do not look after their VFs when they go (drivers/pci/iov.c, pci_iov_remove). */
+START_TEST(some_drivers_leave_their_vfs)
+{
+	machine_make(&m, "version: 1\ngpus:\n  - {address: \"" PF "\", preset: pm173x}\n");
+	ck_assert_int_eq(set_vfs("3"), 0);
+	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers/nvme/unbind", PF), 0);
+	ck_assert_str_eq(machine_link(&m, PF_DIR "driver"), "<none>");
+	ck_assert_ptr_nonnull(
+		strstr(machine_raw(&m, ".sim/dmesg"), "nvme " PF ": driver left SR-IOV enabled after remove\n"));
+	ck_assert_uint_eq(machine_vfs(&m, PF), 3);
+	ck_assert_uint_eq(machine_sriov(&m, PF, NUM_VFS), 3);
+	ck_assert_str_eq(machine_link(&m, VF0_DIR "driver"), "nvme");
+	ck_assert_int_eq(set_vfs("3"), 0);
+	ck_assert_int_eq(set_vfs("0"), -ENOENT);
+	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers/nvme/bind", PF), 0);
+	ck_assert_int_eq(set_vfs("2"), -EBUSY);
+	ck_assert_int_eq(set_vfs("0"), 0);
+	ck_assert_uint_eq(machine_vfs(&m, PF), 0);
+	machine_remove(&m);
+}
+END_TEST
+
+/* Only the name says so: its sriov_configure refuses without a word unless enable_sriov is set. */
+START_TEST(vfio_pci_makes_no_vfs)
+{
+	make(", driver: none");
+	ck_assert_int_eq(machine_write(&m, PF_DIR "driver_override", "vfio-pci"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "bind", PF), 0);
+	ck_assert_int_eq(set_vfs("1"), -ENOENT);
+	ck_assert_str_eq(machine_raw(&m, ".sim/dmesg"), "<none>");
+	machine_remove(&m);
+}
+END_TEST
+
+START_TEST(a_vfio_device_is_shown_while_bound)
+{
+	make("");
+	ck_assert_int_eq(set_vfs("1"), 0);
+	ck_assert(!machine_has(&m, VF0_DIR "vfio-dev"));
+	ck_assert_int_eq(machine_write(&m, VF0_DIR "driver_override", "vfio-pci"), 0);
+	ck_assert_int_eq(machine_write(&m, XE "unbind", VF0), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "bind", VF0), 0);
+	ck_assert(machine_has(&m, VF0_DIR "vfio-dev/vfio0"));
+	ck_assert_str_eq(machine_link(&m, "sys/class/vfio-dev/vfio0"), "vfio0");
+	ck_assert_int_eq(machine_write(&m, VFIO "unbind", VF0), 0);
+	ck_assert(!machine_has(&m, VF0_DIR "vfio-dev"));
+	ck_assert(!machine_has(&m, "sys/class/vfio-dev/vfio0"));
+	machine_remove(&m);
+}
+END_TEST
+
+START_TEST(ids_are_as_wide_as_they_are_written)
+{
+	make("");
+	/* Of 32 bits, though no device has such; compared with what is known as 16 bits. */
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "18086 156c0"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "remove_id", "18086 156c0"), 0);
+	/* A driver knows its own, and what it was told. */
+	ck_assert_int_eq(machine_write(&m, XE "new_id", "8086 56c0"), -EEXIST);
+	ck_assert_int_eq(machine_write(&m, XE "remove_id", "8086 56c0"), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "8086 56c0"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "18086 156c0"), -EEXIST);
+	ck_assert_int_eq(machine_write(&m, VFIO "remove_id", "8086 56c0"), 0);
+	machine_remove(&m);
+}
+END_TEST
+
+START_TEST(an_id_may_name_the_subsystem_and_the_class)
+{
+	make(", driver: none");
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "8086 56c0 8086 1"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "bind", PF), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, VFIO "remove_id", "8086 56c0 8086 2"), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, VFIO "remove_id", "8086 56c0"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "8086 56c0 8086 4905 020000 ff0000"), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "bind", PF), -ENODEV);
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "8086 56c0 8086 4905 030000 ff0000"), 0);
+	ck_assert_str_eq(machine_link(&m, PF_DIR "driver"), "vfio-pci");
+	machine_remove(&m);
+}
+END_TEST
+
+/* driver_attach() offers them to this driver, not to the first that fits. */
+START_TEST(new_id_binds_to_the_driver_that_was_told)
+{
+	make("");
+	ck_assert_int_eq(machine_write(&m, XE "unbind", PF), 0);
+	ck_assert_int_eq(machine_write(&m, VFIO "new_id", "8086 56c0"), 0);
+	ck_assert_str_eq(machine_link(&m, PF_DIR "driver"), "vfio-pci");
 	machine_remove(&m);
 }
 END_TEST
@@ -484,6 +616,31 @@ START_TEST(a_held_vf_is_waited_for)
 }
 END_TEST
 
+/* Who has the attribute open writes into a device that nobody sees any more. */
+START_TEST(an_override_waits_for_a_vf_that_goes)
+{
+	make(", vfs: 1, vf_driver: vfio-pci");
+	machine_fault(&m, "hold " PF "/0");
+	pid_t remover = fork();
+	if (remover == 0)
+		_exit(set_vfs("0") == 0 ? 0 : 1);
+	ck_assert(machine_wait(&m, VF0_DIR "driver", false));
+	pid_t writer = fork();
+	if (writer == 0)
+		_exit(machine_write(&m, VF0_DIR "driver_override", "\n") == 0 ? 0 : 1);
+	ck_assert(machine_wait(&m, PF_DIR "virtfn0", false));
+	ck_assert_int_eq(waitpid(writer, NULL, WNOHANG), 0);
+	usleep(200000);
+	machine_fault(&m, "clear");
+	int status = -1;
+	waitpid(writer, &status, 0);
+	ck_assert_int_eq(status, 0);
+	waitpid(remover, &status, 0);
+	ck_assert_int_eq(status, 0);
+	machine_remove(&m);
+}
+END_TEST
+
 START_TEST(a_last_held_vf_shows_no_links_but_num_vfs)
 {
 	make("");
@@ -499,6 +656,37 @@ START_TEST(a_last_held_vf_shows_no_links_but_num_vfs)
 	int status = -1;
 	waitpid(writer, &status, 0);
 	ck_assert_int_eq(status, 0);
+	machine_remove(&m);
+}
+END_TEST
+
+/* The link to the driver goes before the driver is asked to let go, and what VFIO made goes when it does
+ * (drivers/base/dd.c, __device_release_driver). Meanwhile the device is locked. */
+START_TEST(a_held_vf_is_unbound_in_two_halves)
+{
+	make(", vfs: 1, vf_driver: vfio-pci");
+	gp_autofree char *node = gp_xasprintf("dev/vfio/%s", machine_link(&m, VF0_DIR "iommu_group"));
+	machine_fault(&m, "hold " PF "/0");
+	pid_t writer = fork();
+	if (writer == 0)
+		_exit(machine_write(&m, VFIO "unbind", VF0) == 0 ? 0 : 1);
+	ck_assert(machine_wait(&m, VF0_DIR "driver", false));
+	ck_assert(!machine_has(&m, VFIO VF0));
+	ck_assert(machine_has(&m, node));
+	ck_assert(machine_has(&m, VF0_DIR "vfio-dev"));
+	ck_assert(machine_has(&m, VF0_DIR "iommu_group"));
+	/* It still has a driver, for who looks without the lock. */
+	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers_probe", VF0), 0);
+	ck_assert_str_eq(machine_link(&m, VF0_DIR "driver"), "<none>");
+	machine_fault(&m, "clear");
+	int status = -1;
+	waitpid(writer, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert(!machine_has(&m, node));
+	ck_assert(!machine_has(&m, VF0_DIR "vfio-dev"));
+	ck_assert_ptr_nonnull(strstr(machine_raw(&m, ".sim/dmesg"),
+				     "vfio-pci " VF0
+				     ": No device request channel registered, blocked until released by user\n"));
 	machine_remove(&m);
 }
 END_TEST
@@ -557,13 +745,17 @@ START_TEST(a_reboot_forgets)
 }
 END_TEST
 
-MACHINE_RUN("sim_kernel", no_u16_is_einval, a_newline_hex_and_octal_are_numbers, more_than_totalvfs_is_erange,
-	    the_drivers_own_limit_counts, same_value_is_no_work, no_driver_is_enoent, driver_without_sriov_is_enoent,
-	    n_to_m_is_ebusy, no_mmio_is_enomem, no_bus_number_is_enomem, initial_vfs_must_be_total,
-	    fewer_than_asked_succeeds, the_capability_follows, some_tell_the_offset_late, vfs_spill_to_the_next_bus,
-	    attributes_as_on_linux, resource_lines_of_vf_bars, vram_as_each_driver_shows_it, what_cannot_be_written,
-	    autoprobe_on_gives_vfs_to_the_pf_driver, autoprobe_off_leaves_them_alone,
-	    override_steers_and_does_not_unbind, bind_and_unbind_name_the_right_device, unbinding_the_pf_takes_its_vfs,
+MACHINE_RUN("sim_kernel", no_u16_is_einval, a_newline_hex_and_octal_are_numbers, nothing_written_is_no_work,
+	    more_than_totalvfs_is_erange, the_drivers_own_limit_counts, same_value_is_no_work, no_driver_is_enoent,
+	    driver_without_sriov_is_enoent, n_to_m_is_ebusy, no_mmio_is_enomem, no_bus_number_is_enomem,
+	    initial_vfs_must_be_total, fewer_than_asked_succeeds, the_capability_follows, some_tell_the_offset_late,
+	    vfs_spill_to_the_next_bus, attributes_as_on_linux, resource_lines_of_vf_bars, vram_as_each_driver_shows_it,
+	    what_cannot_be_written, autoprobe_on_gives_vfs_to_the_pf_driver, autoprobe_off_leaves_them_alone,
+	    override_steers_and_does_not_unbind, an_override_fits_into_a_page, bind_and_unbind_name_the_right_device,
+	    unbinding_the_pf_takes_its_vfs, some_drivers_leave_their_vfs, vfio_pci_makes_no_vfs,
+	    a_vfio_device_is_shown_while_bound, ids_are_as_wide_as_they_are_written,
+	    an_id_may_name_the_subsystem_and_the_class, new_id_binds_to_the_driver_that_was_told,
 	    new_id_takes_what_nobody_has, removal_leaves_nothing, a_held_vf_is_waited_for,
-	    a_last_held_vf_shows_no_links_but_num_vfs, an_interrupted_write_is_completed_by_the_next,
+	    a_last_held_vf_shows_no_links_but_num_vfs, an_override_waits_for_a_vf_that_goes,
+	    a_held_vf_is_unbound_in_two_halves, an_interrupted_write_is_completed_by_the_next,
 	    groups_are_one_each_and_move_at_reboot, a_reboot_forgets)

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "sim_machine.h"
 
@@ -330,8 +332,8 @@ START_TEST(types_that_are_not_taken)
 {
 	make(", vfs: 16", "");
 	ck_assert_int_eq(set_type(VF0, "Q"), -EINVAL);
-	ck_assert_int_eq(set_type(VF0, ""), -EINVAL);
-	ck_assert_int_eq(set_type(VF0, "744"), -EIO); /* an A2's */
+	ck_assert_int_eq(set_type(VF0, "\n"), -EINVAL);
+	ck_assert_int_eq(set_type(VF0, "744"), -EINVAL); /* an A2's */
 	ck_assert_int_eq(set_type(VF0, "0"), 0);
 	ck_assert_int_eq(set_type(VF0, "713"), 0);
 	/* First to 0. */
@@ -362,7 +364,7 @@ START_TEST(the_board_decides_which_types)
 	}
 	/* 48 GB, and no VF more. */
 	ck_assert_str_eq(machine_raw(&m, DEVICES "0000:41:04.3" CAN_MAKE), "ID    : vGPU Name\n");
-	ck_assert_int_eq(set_type("0000:81:00.4", "557"), -EIO);
+	ck_assert_int_eq(set_type("0000:81:00.4", "557"), -EINVAL);
 	ck_assert_int_eq(set_type("0000:81:00.4", "1155"), 0);
 	ck_assert_ptr_nonnull(strstr(machine_raw(&m, DEVICES "0000:81:00.5" CAN_MAKE), "1155  : NVIDIA L40S-24Q\n"));
 	finish();
@@ -376,7 +378,7 @@ START_TEST(parameters_are_kept_with_the_vgpu)
 	ck_assert_int_eq(set_type(VF0, "713"), 0);
 	ck_assert_int_eq(machine_write(&m, DEVICES VF0 PARAMS, "frame_rate_limiter=0,disable_vnc=1\n"), 0);
 	ck_assert_str_eq(machine_text(&m, DEVICES VF0 PARAMS), "frame_rate_limiter=0,disable_vnc=1");
-	static const char *const bad[] = {"", "vnc", "=1", "a=", "a=1,", "a=1 b=2", "a=1,,b=2", ",a=1"};
+	static const char *const bad[] = {"\n", "vnc", "=1", "a=", "a=1,", "a=1 b=2", "a=1,,b=2", ",a=1"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_int_eq(machine_write(&m, DEVICES VF0 PARAMS, bad[i]), -EINVAL);
 	ck_assert_int_eq(machine_write(&m, DEVICES VF0 PARAMS, " "), 0);
@@ -426,7 +428,7 @@ START_TEST(no_other_driver_takes_a_vf)
 	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers_probe", VF0), 0);
 	ck_assert_str_eq(machine_link(&m, DEVICES VF0 "/driver"), "<none>");
 	/* Back with its own driver, it is blank. */
-	ck_assert_int_eq(machine_write(&m, DEVICES VF0 "/driver_override", ""), 0);
+	ck_assert_int_eq(machine_write(&m, DEVICES VF0 "/driver_override", "\n"), 0);
 	ck_assert_int_eq(machine_write(&m, "sys/bus/pci/drivers_probe", VF0), 0);
 	ck_assert_str_eq(type_of(VF0), "0");
 	finish();
@@ -537,6 +539,33 @@ START_TEST(a_mediated_device_can_be_lost_at_birth)
 }
 END_TEST
 
+/* mdev_device_remove(): its links and its type's go first, then its driver is waited for (drivers/vfio/mdev). */
+START_TEST(a_held_mediated_device_is_removed_when_it_is_closed)
+{
+	make(", framework: mdev, mdevs: [{vf: 1, profile: A16-4C, uuid: " UUID2 "}]", "");
+	machine_fault(&m, "hold " PF "/1");
+	pid_t writer = fork();
+	if (writer == 0)
+		_exit(machine_write(&m, MDEV UUID2 "/remove", "1") == 0 ? 0 : 1);
+	ck_assert(machine_wait(&m, DEVICES VF1 "/" UUID2 "/remove", false));
+	ck_assert(!machine_has(&m, MDEV UUID2) && !machine_has(&m, DEVICES VF1 TYPES "nvidia-721/devices/" UUID2));
+	ck_assert(!machine_has(&m, DEVICES VF1 "/" UUID2 "/mdev_type"));
+	ck_assert(machine_has(&m, DEVICES VF1 "/" UUID2 "/iommu_group"));
+	ck_assert_str_eq(machine_text(&m, DEVICES VF1 TYPES "nvidia-721/available_instances"), "0");
+	/* Nothing else waits; its name is not free yet. */
+	ck_assert_int_eq(create(VF2, 713, UUID2), -EEXIST);
+	ck_assert_int_eq(create(VF1, 713, UUID1), -ENOSPC);
+	ck_assert_int_eq(create(VF2, 713, UUID1), 0);
+	machine_fault(&m, "clear");
+	int status = -1;
+	waitpid(writer, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert(!machine_has(&m, DEVICES VF1 "/" UUID2));
+	ck_assert_int_eq(create(VF1, 713, UUID2), 0);
+	finish();
+}
+END_TEST
+
 START_TEST(vms_hold_their_mediated_devices)
 {
 	make(", framework: mdev, profile: A16-4Q, mdevs: [{vf: 5, profile: A16-4C, uuid: " UUID2 "}]",
@@ -555,8 +584,6 @@ START_TEST(vms_hold_their_mediated_devices)
 	ck_assert_ptr_nonnull(strstr(machine_raw(&m, "etc/libvirt/qemu/web.xml"), "type='mdev'"));
 	gp_autofree char *held = gp_xasprintf("/dev/vfio/%s", machine_link(&m, group));
 	ck_assert_str_eq(machine_link(&m, "proc/2001/fd/20"), held + strlen("/dev/vfio/"));
-	ck_assert_int_eq(machine_write(&m, removal, "1"), -EBUSY);
-	ck_assert_int_eq(machine_write(&m, MDEV UUID2 "/remove", "1"), -EBUSY);
 	fails(start("lost"), GP_E_NOT_FOUND, "device not found: mediated device '" UUID1 "' not found");
 	fails(start("twin"), GP_E_BUSY,
 	      "Requested operation is not valid: mediated device /sys/bus/mdev/devices/" UUID2
@@ -568,9 +595,6 @@ START_TEST(vms_hold_their_mediated_devices)
 	machine_fault(&m, "clear");
 	ck_assert_int_eq(machine_write(&m, removal, "1"), 0);
 	machine_vm(&m, "stop", "hand");
-	machine_fault(&m, "hold " PF "/5");
-	ck_assert_int_eq(machine_write(&m, MDEV UUID2 "/remove", "1"), -EBUSY);
-	machine_fault(&m, "clear");
 	/* Who takes the VFs takes them along. */
 	ck_assert_int_eq(run("-d"), 0);
 	ck_assert(!machine_has(&m, MDEV UUID2) && !machine_has(&m, "sys/class/mdev_bus/" VF0));
@@ -660,5 +684,6 @@ MACHINE_RUN("sim_nvidia", the_driver_is_there_before_any_vf, one_scheduler_a_gpu
 	    types_that_are_not_taken, the_board_decides_which_types, parameters_are_kept_with_the_vgpu,
 	    a_vf_in_use_is_left_alone, no_other_driver_takes_a_vf, a_type_can_be_slow_or_fail,
 	    a_reboot_forgets_them_all, what_a_parent_shows, a_mediated_device_comes_and_goes,
-	    a_mediated_device_can_be_lost_at_birth, vms_hold_their_mediated_devices, a_vm_needs_a_vgpu_on_its_vf,
-	    old_libvirt_wants_vfio_pci, managed_kills_the_vgpu, holders_are_found_by_what_they_hold)
+	    a_mediated_device_can_be_lost_at_birth, a_held_mediated_device_is_removed_when_it_is_closed,
+	    vms_hold_their_mediated_devices, a_vm_needs_a_vgpu_on_its_vf, old_libvirt_wants_vfio_pci,
+	    managed_kills_the_vgpu, holders_are_found_by_what_they_hold)

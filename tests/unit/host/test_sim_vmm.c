@@ -374,7 +374,7 @@ END_TEST
 START_TEST(paused_and_saved_domains_are_left_alone)
 {
 	static const char paused[] = "the domain is paused: whoever paused it has plans for it";
-	make("  - {name: a, state: paused}\n  - {name: b, state: running, hostdevs: [{vf: \"" PF "/0\"}]}\n");
+	make("  - {name: a, state: paused}\n  - {name: b, state: running}\n");
 	fails(vmm->ops->shutdown(vmm, id("a"), &err), GP_E_REFUSED, paused);
 	fails(vmm->ops->destroy(vmm, id("a"), &err), GP_E_REFUSED, paused);
 	fails(vmm->ops->start(vmm, id("a"), &err), GP_E_REFUSED, paused);
@@ -383,18 +383,17 @@ START_TEST(paused_and_saved_domains_are_left_alone)
 
 	machine_vm(&m, "save", "b");
 	ck_assert_int_eq(state_of("b"), GP_DOMAIN_OFF);
-	ck_assert_str_eq(machine_link(&m, DEVICES VF0 "/driver"), "<none>");
 	fails(vmm->ops->start(vmm, id("b"), &err), GP_E_REFUSED,
 	      "a managed save image would be resumed, with the devices of then");
 	/* What is edited meanwhile is hidden by the image: it comes back with the devices of then. */
 	bool changed;
-	struct gp_hostdev old = hostdev(VF0, NULL);
-	ck_assert_int_eq(vmm->ops->detach(vmm, id("b"), &old, &changed, &err), 0);
+	struct gp_hostdev new = hostdev(VF0, "ua-gpupart-0-vdi");
+	ck_assert_int_eq(vmm->ops->attach(vmm, id("b"), &new, &changed, &err), 0);
 	ck_assert_int_eq(gp_sim_vm(m.dir, "undefine", "b", &err), -1);
 	ck_assert_str_eq(err.message, "Requested operation is not valid: Refusing to undefine while domain managed "
 				      "save image exists");
 	machine_vm(&m, "start", "b");
-	ck_assert_str_eq(machine_link(&m, DEVICES VF0 "/driver"), "vfio-pci");
+	ck_assert_str_eq(machine_link(&m, DEVICES VF0 "/driver"), "<none>");
 	ck_assert(!machine_has(&m, "var/lib/libvirt/qemu/save/b.save"));
 	finish();
 }
@@ -500,6 +499,81 @@ START_TEST(define_and_undefine)
 }
 END_TEST
 
+START_TEST(what_is_neither_off_nor_running_is_not_taken_for_started)
+{
+	make("  - {name: a, state: running}\n  - {name: b}\n");
+	machine_vm(&m, "suspend", "a");
+	ck_assert_int_eq(state_of("a"), GP_DOMAIN_SUSPENDED);
+	fails(vmm->ops->start(vmm, id("a"), &err), GP_E_REFUSED,
+	      "the domain is suspended: its guest sleeps until somebody wakes it");
+	fails(vmm->ops->shutdown(vmm, id("a"), &err), GP_E_BUSY,
+	      "asking it to shut down: Requested operation is not valid: domain is not running");
+	fails(gp_sim_vm(m.dir, "resume", "a", &err), GP_E_BUSY,
+	      "Requested operation is not valid: domain is pmsuspended");
+	ck_assert_int_eq(vmm->ops->destroy(vmm, id("a"), &err), 0);
+
+	/* Not kept: the definitions of the description say <on_crash>destroy. */
+	machine_vm(&m, "start", "a");
+	machine_vm(&m, "crash", "a");
+	ck_assert_int_eq(state_of("a"), GP_DOMAIN_OFF);
+	gp_autofree char *path = gp_xasprintf("%s/kept.xml", m.dir);
+	FILE *file = fopen(path, "we");
+	fputs("<domain><name>kept</name><on_crash>preserve</on_crash></domain>", file);
+	fclose(file);
+	machine_vm(&m, "create", path);
+	machine_vm(&m, "crash", "kept");
+	ck_assert_int_eq(state_of("kept"), GP_DOMAIN_CRASHED);
+	ck_assert_int_eq(vmm->ops->start(vmm, id("kept"), &err), -1);
+	ck_assert_str_eq(err.remedy, "look at it as long as you need, then: virsh destroy kept");
+	ck_assert_int_eq(err.kind, GP_E_REFUSED);
+	gp_error_clear(&err);
+	machine_vm(&m, "resume", "kept");
+	ck_assert_int_eq(state_of("kept"), GP_DOMAIN_RUNNING);
+	finish();
+}
+END_TEST
+
+START_TEST(what_others_do_besides)
+{
+	make("  - {name: a, state: running, hostdevs: [{vf: \"" PF "/0\"}]}\n  - {name: b, state: running}\n"
+	     "  - {name: t, state: running, persistent: false}\n");
+	fails(gp_sim_vm(m.dir, "save", "a", &err), GP_E_BUSY,
+	      "Requested operation is not valid: cannot migrate domain: VFIO device doesn't support migration");
+	machine_vm(&m, "save", "b");
+	ck_assert(machine_has(&m, "var/lib/libvirt/qemu/save/b.save"));
+	machine_vm(&m, "unsave", "b");
+	machine_vm(&m, "unsave", "b");
+	ck_assert(!machine_has(&m, "var/lib/libvirt/qemu/save/b.save"));
+	machine_vm(&m, "autostart", "b");
+	machine_vm(&m, "autostart", "b");
+	ck_assert(machine_has(&m, CONF "autostart/b.xml"));
+	machine_vm(&m, "no-autostart", "b");
+	ck_assert(!machine_has(&m, CONF "autostart/b.xml"));
+	fails(gp_sim_vm(m.dir, "autostart", "t", &err), GP_E_BUSY,
+	      "Requested operation is not valid: cannot set autostart for transient domain");
+	fails(gp_sim_vm(m.dir, "unsave", "x", &err), GP_E_NOT_FOUND,
+	      "Domain not found: no domain with matching name 'x'");
+	fails(gp_sim_vm(m.dir, "resume", "a", &err), GP_E_BUSY,
+	      "Requested operation is not valid: domain is already running");
+	finish();
+}
+END_TEST
+
+START_TEST(a_name_that_libvirt_does_not_keep_is_noticed)
+{
+	make("  - {name: a}\n");
+	struct gp_hostdev dotted = hostdev(VF0, "ua-gpupart-0-v.d");
+	bool changed = false;
+	fails(vmm->ops->attach(vmm, id("a"), &dotted, &changed, &err), GP_E_VERIFY,
+	      "libvirt reports success, but the definition lacks the hostdev");
+	struct gp_hostdev foreign = hostdev(VF1, "ua-mine");
+	ck_assert_int_eq(vmm->ops->note_place(vmm, id("a"), &foreign, &changed, &err), -1);
+	ck_assert_int_eq(err.kind, GP_E_INTERNAL);
+	gp_error_clear(&err);
+	finish();
+}
+END_TEST
+
 START_TEST(autostart_after_a_reboot)
 {
 	GP_CLEANUP(gp_diags_clear) struct gp_diags diags = {0};
@@ -526,4 +600,5 @@ MACHINE_RUN("sim_vmm", everything_is_seen, a_file_that_does_not_parse_is_unknown
 	    what_was_on_vfio_stays_there, an_absent_vf_does_not_start, a_vf_in_use_does_not_start,
 	    unmanaged_devices_must_be_on_vfio, paused_and_saved_domains_are_left_alone,
 	    guests_take_their_time_or_do_not_listen, a_disable_waits_for_the_vm, define_and_undefine,
-	    autostart_after_a_reboot)
+	    autostart_after_a_reboot, what_is_neither_off_nor_running_is_not_taken_for_started, what_others_do_besides,
+	    a_name_that_libvirt_does_not_keep_is_noticed)

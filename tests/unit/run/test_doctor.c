@@ -416,6 +416,10 @@ START_TEST(stuck)
 	expect("stuck", FAIL, "vfio_unregister_group_dev", "reboot");
 	put("proc/900/stack", "[<0>] msleep+0x1\n[<0>] sriov_numvfs_store+0xaa/0x150\n");
 	expect("stuck", FAIL, "sriov_numvfs_store", "reboot");
+	put_process(900, "sh", 'S'); /* as long as no signal has hit it */
+	expect("stuck", FAIL, "sh (process 900) hangs in the kernel's vfio_unregister_group_dev", "reboot");
+	put("proc/900/wchan", "do_wait");
+	expect("stuck", PASS, "no process", NULL);
 	drop("proc/900");
 	drop("proc/1");
 	expect("stuck", UNKNOWN, "no processes", NULL);
@@ -503,6 +507,17 @@ START_TEST(driver)
 	expect("driver", FAIL, "no driver", "xe");
 	gpu()->total_vfs = 0;
 	expect("driver", ABSENT, "", NULL);
+}
+END_TEST
+
+/* sriov-manage has the GPU with another driver while it works; that one is not to be kept away. */
+START_TEST(driver_while_vfs_are_made)
+{
+	gpu()->busy = true;
+	gpu()->driver = "pci-pf-stub";
+	expect("driver", ABSENT, "at work", NULL);
+	gpu()->driver = NULL;
+	expect("driver", ABSENT, "at work", NULL);
 }
 END_TEST
 
@@ -772,6 +787,7 @@ int main(void)
 		sriov,
 		unselected_gpu_only_warns,
 		driver,
+		driver_while_vfs_are_made,
 		vgpu_types,
 		vgpu_types_missing,
 		vgpu_types_corrupt,

@@ -589,6 +589,24 @@ START_TEST(vfs_may_be_on_their_way)
 }
 END_TEST
 
+/* sriov-manage takes the GPU from its driver for as long as it works: that is no wrong driver. */
+START_TEST(a_writer_may_have_it_unbound)
+{
+	static const char *const drivers[] = {NULL, "pci-pf-stub", "vfio-pci"};
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		BOX box = box_make(BOX_A16);
+		box.gpu.driver = drivers[i];
+		box.gpu.busy = true;
+		box.gpu.busy_by = "gpupart-write, pid 812";
+		check_unfit(&box, "busy", GP_UNFIT_TRANSITION,
+			    "a writer of gpupart is at work on it: gpupart-write, pid 812",
+			    "wait until it has ended; if it does not, it is stuck in the kernel (state D) until the VM "
+			    "that holds a VF is off");
+		ck_assert_str_eq(box.gpu.model, "A16");
+	}
+}
+END_TEST
+
 START_TEST(vf_bars_may_have_no_room)
 {
 	GP_CLEANUP(gp_str_clear) struct gp_str resource = {0};
@@ -727,6 +745,6 @@ TREE_RUN("vendor_nvidia_observe", one_device_id_two_boards, a_name_that_says_mor
 	 a_type_that_cannot_be_read_is_an_error, a_type_beyond_any_number_is_an_error,
 	 the_list_of_creatable_types_has_many_forms, a_full_gpu_creates_nothing_and_that_is_fine,
 	 mdev_types_without_any_instance_are_said, the_driver_may_be_wrong, the_driver_may_have_no_types,
-	 there_may_be_no_sriov, vfs_may_be_on_their_way, vf_bars_may_have_no_room, all_vfs_or_none,
-	 vfs_may_show_no_framework, mig_alone_needs_a_later_version, a_series_narrows_the_layouts,
+	 there_may_be_no_sriov, vfs_may_be_on_their_way, a_writer_may_have_it_unbound, vf_bars_may_have_no_room,
+	 all_vfs_or_none, vfs_may_show_no_framework, mig_alone_needs_a_later_version, a_series_narrows_the_layouts,
 	 a_list_is_one_layout_or_none)
