@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every test, with gcc and with clang, under AddressSanitizer and UndefinedBehaviorSanitizer.
 #
-#   tests/run.sh            all of it: both compilers, static checks, line coverage
-#   tests/run.sh --quick    the inner loop: gcc with sanitizers, no static checks, no coverage, no second compiler
+#   tests/run.sh            all of it: both compilers, static checks, line coverage, the lab (docs/lab.md)
+#   tests/run.sh --quick    the inner loop: gcc with sanitizers; no static checks, no coverage, no second compiler, no lab
 #
 # CTest is the runner; its own closing lines are printed. A test that cannot run here says why and is counted as skipped.
 set -euo pipefail
@@ -16,6 +16,7 @@ case ${1:-} in
 esac
 
 contrib/packages.sh build test
+[ -n "$quick" ] || contrib/packages.sh lab || echo "without them, the tests in the lab are skipped"
 mkdir -p build
 # Simulated machines are thousands of small files: keep them in memory where that can be had.
 [ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
@@ -43,7 +44,7 @@ run() {
 }
 
 if [ -n "$quick" ]; then
-	echo "quick: left out are the second compiler, static checks, coverage, and the tests labelled 'slow'"
+	echo "quick: left out are the second compiler, static checks, coverage, the lab, and the other tests labelled 'slow'"
 	build gcc -DCMAKE_C_COMPILER=gcc -DGP_SANITIZE=ON
 	run gcc -LE 'static|slow'
 	exit $failed
@@ -56,8 +57,10 @@ echo "== line coverage by room (aim: above 90 % in intent, plan, run)"
 tests/coverage.sh build/coverage
 
 build clang -DCMAKE_C_COMPILER=clang -DGP_SANITIZE=ON
-run clang
+run clang -LE lab # once is enough: below, with gcc
 
 build gcc -DCMAKE_C_COMPILER=gcc -DGP_SANITIZE=ON
 run gcc -LE static # the text is the same whatever compiles it; clang-tidy reads clang's command lines
+echo "== the simulated machine beside the lab's"
+tests/lab/table.sh build/gcc/lab/rows/*.tsv
 exit $failed
