@@ -499,8 +499,17 @@ lab_unhold() {
 lab_libvirt_is() {
 	case $1 in
 	down) lab_libvirt stop ;;
-	up) lab_libvirt start ;;
+	up) lab_libvirt start && lab_vms_are_attended ;;
 	esac
+}
+
+# A daemon that comes up takes its running VMs on in the background, and `destroy` meanwhile kills the VM and fails. What asks
+# QEMU something waits for that.
+lab_vms_are_attended() {
+	local status
+	for status in /run/libvirt/qemu/*.xml; do
+		[ ! -e "$status" ] || patiently quietly virsh dommemstat "$(basename "$status" .xml)"
+	done
 }
 
 declare -A knobs=()
