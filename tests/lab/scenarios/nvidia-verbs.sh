@@ -13,7 +13,6 @@ nvidia_machine() {
 lab_setup() {
 	/src/tests/lab/module/install.sh
 	modprobe -r nvidia 2>/dev/null || true
-	modprobe -r mdev 2>/dev/null || true # gpupart takes /sys/class/mdev_bus for a sign of that framework
 	modprobe nvidia "framework=$framework"
 }
 
