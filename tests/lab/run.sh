@@ -58,9 +58,9 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ $# -gt 0 ] || [ -n "$shell" ] || wrong_use "no command"
-case $suite in bookworm | trixie) ;; *) wrong_use "unknown suite $suite" ;; esac
-case $daemon in libvirtd | virtqemud | none) ;; *) wrong_use "unknown daemon $daemon" ;; esac
+[ $# -gt 0 ] || [ -n "$shell" ] || wrong_use "no command: run.sh [OPTION]... -- COMMAND [ARGUMENT]..., or --shell"
+case $suite in bookworm | trixie) ;; *) wrong_use "unknown suite '$suite': bookworm or trixie" ;; esac
+case $daemon in libvirtd | virtqemud | none) ;; *) wrong_use "unknown daemon '$daemon': libvirtd, virtqemud or none" ;; esac
 if [ -n "$build" ]; then
 	[ -x "$build/bin/gpupart" ] || wrong_use "no bin/gpupart in $build"
 elif [ -x "$source_dir/build/gcc/bin/gpupart" ]; then
